@@ -1,0 +1,80 @@
+/**
+ * Every setting of the product: one table gives the parser, the types, `sallyport config` and docs/configuration.md.
+ * A setting is read from its environment variable, or from the file that `<NAME>_FILE` names.
+ */
+import { z } from "zod";
+import { Secret } from "../kernel/secret.ts";
+
+export type SettingGroup = "Listening" | "Storage" | "Secrets" | "First administrator" | "Identity" | "Upstream servers" | "Limits" | "Operations";
+
+export interface Setting<T = unknown> {
+  group: SettingGroup;
+  description: string;
+  schema: z.ZodType<T, string>;
+  /** Text as one would write it in the environment. Absent: the setting is optional and undefined. */
+  default?: string;
+  /** A secret is never printed; keys and passwords are checked for strength. */
+  secret?: "key" | "password" | "credential";
+  /** The start stops without it. */
+  required?: boolean;
+}
+
+const port = z.string().regex(/^\d{1,5}$/).transform(Number).pipe(z.number().int().min(0).max(65535));
+const integer = (min: number, max: number) => z.string().regex(/^\d{1,15}$/, "must be a whole number").transform(Number).pipe(z.number().int().min(min).max(max));
+const yes = z.enum(["yes", "no"], { error: "must be 'yes' or 'no'" }).transform((text) => text === "yes");
+const list = z.string().transform((text) => text.split(",").map((entry) => entry.trim()).filter((entry) => entry !== ""));
+const text = z.string().min(1);
+const httpUrl = z.string().refine((value) => {
+  const url = URL.parse(value);
+  return url !== null && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "" && url.search === "" && url.hash === "";
+}, "must be an http or https URL without credentials, query or fragment").transform((value) => value.replace(/\/+$/, ""));
+const secret = text.transform((value) => new Secret(value));
+const databaseUrl = z.string().refine((value) => /^postgres(?:ql)?:$/.test(URL.parse(value)?.protocol ?? ""), "must be a postgres:// URL").transform((value) => new Secret(value));
+
+function setting<T, const S extends Setting<T>>(entry: S & Setting<T>): S {
+  return entry;
+}
+
+export const settings = {
+  SALLYPORT_HOST: setting({ group: "Listening", default: "127.0.0.1", schema: text, description: "Address to listen on: loopback by default, or a specific private address. All interfaces (0.0.0.0, ::) only with SALLYPORT_ALLOW_ALL_INTERFACES=yes." }),
+  SALLYPORT_PORT: setting({ group: "Listening", default: "8420", schema: port, description: "Port to listen on; 0 takes a free one." }),
+  SALLYPORT_ALLOW_ALL_INTERFACES: setting({ group: "Listening", default: "no", schema: yes, description: "Acknowledges that the product may listen on every network interface or on a public address." }),
+  SALLYPORT_PUBLIC_URL: setting({ group: "Listening", schema: httpUrl, description: "The URL that clients use, if it differs from http://HOST:PORT (behind a reverse proxy, say). It is the token issuer; it is never derived from request headers." }),
+  SALLYPORT_ALLOWED_HOSTS: setting({ group: "Listening", default: "", schema: list, description: "Further Host header values that are answered, comma-separated. The public URL's and the loopback names are always allowed." }),
+  SALLYPORT_ALLOWED_ORIGINS: setting({ group: "Listening", default: "", schema: list, description: "Further Origin header values that are answered, comma-separated. The public URL's own origin is always allowed." }),
+  SALLYPORT_TLS_CERT_FILE: setting({ group: "Listening", schema: text, description: "PEM certificate chain: serve HTTPS (TLS 1.2 and 1.3) directly. Needs SALLYPORT_TLS_KEY_FILE." }),
+  SALLYPORT_TLS_KEY_FILE: setting({ group: "Listening", schema: text, description: "PEM private key of SALLYPORT_TLS_CERT_FILE." }),
+  SALLYPORT_TRUSTED_PROXY_HOPS: setting({ group: "Listening", default: "0", schema: integer(0, 10), description: "Number of reverse proxies in front whose X-Forwarded-For entry is trusted, counted from the right." }),
+
+  SALLYPORT_DATA_DIR: setting({ group: "Storage", default: "data", schema: text, description: "Folder of the embedded database and of everything else kept on disk (mode 0700)." }),
+  SALLYPORT_DATABASE_URL: setting({ group: "Storage", schema: databaseUrl, secret: "credential", description: "postgres://user:password@host:port/database: use PostgreSQL instead of the embedded database." }),
+
+  SALLYPORT_ENCRYPTION_KEY: setting({ group: "Secrets", required: true, secret: "key", schema: secret, description: "Root key (at least 32 random characters, such as 'openssl rand -base64 32'): encrypts secret columns and keys the hashes of tokens. Losing it loses what it protects." }),
+  SALLYPORT_ENCRYPTION_KEY_PREVIOUS: setting({ group: "Secrets", secret: "key", schema: secret, description: "The root key before rotation: still decrypts, never encrypts." }),
+
+  SALLYPORT_ADMIN_USERNAME: setting({ group: "First administrator", schema: text, description: "Creates the first administrator at start, instead of the setup link, when no user exists. Needs SALLYPORT_ADMIN_PASSWORD." }),
+  SALLYPORT_ADMIN_PASSWORD: setting({ group: "First administrator", secret: "password", schema: secret, description: "Password of the first administrator (at least 15 characters)." }),
+
+  SALLYPORT_PASSWORD_GRANT: setting({ group: "Identity", default: "loopback", schema: z.enum(["loopback", "enabled", "disabled"]), description: "OAuth2 password grant at POST /token: 'loopback' answers only while the server listens on loopback, 'enabled' always, 'disabled' never." }),
+  SALLYPORT_TOKEN_LIFETIME: setting({ group: "Identity", default: "3600", schema: integer(60, 86_400), description: "Lifetime of access tokens, in seconds." }),
+  SALLYPORT_SETUP_LINK_LIFETIME: setting({ group: "Identity", default: "3600", schema: integer(60, 86_400), description: "Lifetime of the setup link, in seconds." }),
+  SALLYPORT_SIGNING_ALGORITHM: setting({ group: "Identity", default: "EdDSA", schema: z.enum(["EdDSA", "ES256"]), description: "Signature algorithm of new access-token keys." }),
+  SALLYPORT_SIGNING_KEY_LIFETIME: setting({ group: "Identity", default: "2592000", schema: integer(3600, 31_536_000), description: "Seconds after which a new signing key takes over; the old one verifies until its last token has expired." }),
+
+  SALLYPORT_UPSTREAM_ALLOW: setting({ group: "Upstream servers", default: "", schema: list, description: "Hosts, addresses and CIDRs beyond public ones that upstream URLs may name, comma-separated (for example 127.0.0.1,::1,localhost,10.1.0.0/16,mcp.internal). Cloud metadata addresses only when named exactly." }),
+
+  SALLYPORT_BODY_LIMIT: setting({ group: "Limits", default: "1048576", schema: integer(1024, 104_857_600), description: "Largest request body, in bytes." }),
+  SALLYPORT_UPSTREAM_TIMEOUT: setting({ group: "Limits", default: "30", schema: integer(1, 3600), description: "Seconds until an upstream server must have started its answer." }),
+  SALLYPORT_STREAM_IDLE_TIMEOUT: setting({ group: "Limits", default: "300", schema: integer(1, 86_400), description: "Seconds that a response stream may stay silent." }),
+  SALLYPORT_MAX_CONNECTIONS: setting({ group: "Limits", default: "10000", schema: integer(10, 1_000_000), description: "Open client connections; more are refused at once." }),
+  SALLYPORT_RESPONSE_LIMIT: setting({ group: "Limits", default: "67108864", schema: integer(1024, 10_737_418_240), description: "Largest upstream JSON response, in bytes. Event streams are bounded by time instead." }),
+
+  SALLYPORT_LOG_LEVEL: setting({ group: "Operations", default: "info", schema: z.enum(["debug", "info", "warn", "error", "silent"]), description: "Least severe log line written." }),
+} as const;
+
+export type SettingName = keyof typeof settings;
+type Parsed<S> = S extends { schema: z.ZodType<infer T, string> } ? T : never;
+type Present<S> = S extends { default: string } | { required: true } ? Parsed<S> : Parsed<S> | undefined;
+
+/** The parsed environment, one property per setting; secrets are `Secret`, so printing them is harmless. */
+export type Config = { [K in SettingName]: Present<(typeof settings)[K]> };

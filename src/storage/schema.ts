@@ -1,0 +1,111 @@
+/**
+ * The tables, as Kysely sees them on both databases. Portable column types only: text, and whole numbers
+ * (milliseconds since the epoch for times, 0/1 for booleans). JSON is text. Enveloped columns say so.
+ */
+import type { Generated } from "kysely";
+
+export interface UserTable {
+  id: string;
+  /** As entered, for display. */
+  username: string;
+  /** Case-folded; unique. */
+  username_key: string;
+  /** argon2id, PHC string. */
+  password_hash: string;
+  /** JSON array of scopes. */
+  scopes: string;
+  disabled: number;
+  /** Raised on every change that must end existing tokens. */
+  epoch: number;
+  created_at: number;
+  updated_at: number;
+}
+
+export interface ServerTable {
+  id: string;
+  name: string;
+  url: string;
+  title: string | null;
+  description: string | null;
+  tags: string;
+  transport: string;
+  auth_mode: string;
+  /** Envelope of a JSON object: header name to value. */
+  headers: string | null;
+  owner_id: string;
+  enabled: number;
+  /** unknown, reachable or unreachable, from the last probe. */
+  state: string;
+  state_detail: string | null;
+  checked_at: number | null;
+  /** JSON array of tool names from the last probe, for search. */
+  tool_names: string;
+  /** Raised by every change; the ETag. */
+  revision: number;
+  created_at: number;
+  updated_at: number;
+}
+
+export interface GrantTable {
+  user_id: string;
+  server_id: string;
+  created_by: string;
+  created_at: number;
+}
+
+export interface SigningKeyTable {
+  kid: string;
+  algorithm: string;
+  public_jwk: string;
+  /** Envelope of the private JWK. */
+  private_jwk: string;
+  created_at: number;
+  /** No longer signs after this; verifies until the last token has expired. */
+  retires_at: number;
+}
+
+export interface SetupTokenTable {
+  /** Keyed hash. */
+  token_hash: string;
+  expires_at: number;
+}
+
+export interface ThrottleTable {
+  /** Keyed hash of what is throttled: an account or an address. */
+  key: string;
+  failures: number;
+  last_failure_at: number;
+  blocked_until: number;
+}
+
+export interface AuditTable {
+  sequence: Generated<number>;
+  id: string;
+  at: number;
+  type: string;
+  severity: string;
+  outcome: string;
+  /** User id, or null for nobody in particular. */
+  actor_id: string | null;
+  /** Kind and id of what it was about, e.g. "server:0198…". */
+  subject: string | null;
+  request_id: string | null;
+  /** JSON object of allow-listed fields. */
+  detail: string;
+}
+
+export interface MetaTable {
+  key: string;
+  value: string;
+}
+
+export interface Tables {
+  users: UserTable;
+  servers: ServerTable;
+  grants: GrantTable;
+  signing_keys: SigningKeyTable;
+  setup_tokens: SetupTokenTable;
+  throttles: ThrottleTable;
+  audit_events: AuditTable;
+  meta: MetaTable;
+}
