@@ -87,7 +87,7 @@ export function normalise(source: string): Normal {
     const letter = symbolLetter(point);
     if (letter !== undefined) {
       put(letter, index, index + width);
-      extend(styled, index, index + width);
+      if (point < 0x1f1e6) extend(styled, index, index + width); // pairs of regional indicators are flags
       index += width;
       continue;
     }
