@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { Secret } from "../kernel/secret.ts";
 
-export type SettingGroup = "Listening" | "Storage" | "Secrets" | "First administrator" | "Identity" | "Upstream servers" | "Limits" | "Operations";
+export type SettingGroup = "Listening" | "Storage" | "Secrets" | "First administrator" | "Identity" | "Upstream servers" | "Limits" | "Operations" | "Command line";
 
 export interface Setting<T = unknown> {
   group: SettingGroup;
@@ -70,6 +70,9 @@ export const settings = {
   SALLYPORT_RESPONSE_LIMIT: setting({ group: "Limits", default: "67108864", schema: integer(1024, 10_737_418_240), description: "Largest upstream JSON response, in bytes. Event streams are bounded by time instead." }),
 
   SALLYPORT_LOG_LEVEL: setting({ group: "Operations", default: "info", schema: z.enum(["debug", "info", "warn", "error", "silent"]), description: "Least severe log line written." }),
+
+  SALLYPORT_URL: setting({ group: "Command line", schema: httpUrl, description: "The Sallyport that the command line talks to, instead of the one 'sallyport login' remembered." }),
+  SALLYPORT_TOKEN: setting({ group: "Command line", secret: "credential", schema: secret, description: "Access token for the command line, instead of the one 'sallyport login' stored." }),
 } as const;
 
 export type SettingName = keyof typeof settings;

@@ -1,0 +1,62 @@
+/**
+ * Every security event there is: one catalogue for the code, the audit table and the documentation (OWASP ASVS 5.0 V16.3).
+ * An event carries only the detail fields its entry names.
+ */
+
+export type Severity = "info" | "notice" | "warning" | "critical";
+export type Outcome = "success" | "failure" | "denied";
+
+interface EventType {
+  severity: Severity;
+  description: string;
+  detail: readonly string[];
+}
+
+function event<const D extends readonly string[]>(severity: Severity, description: string, ...detail: D): EventType & { detail: D } {
+  return { severity, description, detail };
+}
+
+export const catalogue = {
+  "authentication.password.succeeded": event("info", "A password was accepted and a token issued", "scopes", "client"),
+  "authentication.password.failed": event("notice", "A password was refused", "reason"),
+  "authentication.throttled": event("warning", "Further attempts of an account or address are refused for a while", "by"),
+  "authentication.token.refused": event("notice", "A bearer token was refused", "reason"),
+  "authorization.denied": event("notice", "A caller lacked a scope, ownership or a grant", "action", "needs"),
+  "setup.link.created": event("notice", "A link to create the first administrator was made"),
+  "setup.completed": event("notice", "The first administrator was created", "by"),
+  "user.created": event("notice", "An administrator created a user", "scopes"),
+  "user.scopes.changed": event("notice", "An administrator changed a user's scopes", "scopes"),
+  "user.disabled": event("notice", "An administrator disabled a user"),
+  "user.enabled": event("notice", "An administrator enabled a user"),
+  "user.password.changed": event("notice", "A user's password was changed"),
+  "grant.created": event("notice", "A user was granted calls to a server", "user"),
+  "grant.removed": event("notice", "A user's grant for a server was removed", "user"),
+  "server.created": event("notice", "A server was registered", "name", "transport"),
+  "server.updated": event("notice", "A server's entry was changed", "name", "fields"),
+  "server.enabled": event("notice", "A server was enabled", "name"),
+  "server.disabled": event("notice", "A server was disabled", "name"),
+  "server.deleted": event("notice", "A server was removed", "name"),
+  "secret.stored": event("notice", "Upstream credentials were stored", "name", "headers"),
+  "secret.accessed": event("info", "Upstream credentials were decrypted for use", "name"),
+  "signing-key.created": event("notice", "A signing key was created", "kid", "algorithm"),
+  "outbound.blocked": event("warning", "A connection to a forbidden address was refused", "host", "rule"),
+  "call.completed": event("info", "A call was carried to an upstream server", "method", "tool", "status", "milliseconds", "bytes"),
+  "call.failed": event("warning", "A call could not be carried or was not answered", "method", "tool", "reason", "milliseconds"),
+  "request.refused": event("notice", "A request was refused before any handler saw it", "reason"),
+  "server.started": event("notice", "The product started", "profile"),
+  "server.stopped": event("notice", "The product stopped"),
+  "audit.read": event("info", "Audit events were read"),
+} as const satisfies Record<string, EventType>;
+
+export type EventName = keyof typeof catalogue;
+export type DetailField<N extends EventName> = (typeof catalogue)[N]["detail"][number];
+
+export interface AuditEvent<N extends EventName = EventName> {
+  type: N;
+  outcome?: Outcome;
+  actorId?: string | undefined;
+  /** "kind:id" of what it was about. */
+  subject?: string | undefined;
+  requestId?: string | undefined;
+  detail?: Partial<Record<DetailField<N>, string | number | boolean | readonly string[] | undefined>>;
+}

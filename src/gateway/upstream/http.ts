@@ -1,0 +1,106 @@
+/**
+ * Carries one request to a Streamable HTTP upstream with undici's `dispatch` and streams the answer back as it comes:
+ * nothing is buffered, back-pressure is honoured in both directions, a client that leaves cancels the upstream at once.
+ */
+import type { ServerResponse } from "node:http";
+import type { Dispatcher } from "undici";
+
+export interface Forwarding {
+  dispatcher: Dispatcher;
+  origin: string;
+  path: string;
+  method: "GET" | "POST" | "DELETE";
+  /** Flat list of names and values. */
+  headers: string[];
+  body: Uint8Array | undefined;
+  response: ServerResponse;
+  /** Milliseconds until the upstream must have started to answer. */
+  headersTimeout: number;
+  /** Milliseconds of silence allowed within the answer. */
+  idleTimeout: number;
+  /** Bytes of a JSON answer; event streams are bounded by time. */
+  jsonLimit: number;
+  /** Turns the upstream's status and headers into the client's. @throws to refuse the answer. */
+  translate(status: number, headers: Record<string, string | string[] | undefined>): { status: number; headers: Record<string, string> };
+}
+
+export interface Carried {
+  status: number;
+  bytes: number;
+}
+
+export class UpstreamError extends Error {
+  readonly reason: "timeout" | "unreachable" | "refused" | "too-large" | "broken" | "client-left";
+
+  constructor(reason: UpstreamError["reason"], message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = "UpstreamError";
+    this.reason = reason;
+  }
+}
+
+/** @throws UpstreamError; when the response had already begun, it has been destroyed so that the client sees the break. */
+export function forward(options: Forwarding): Promise<Carried> {
+  const { dispatcher, response, jsonLimit } = options;
+  return new Promise((resolve, reject) => {
+    let controller: Dispatcher.DispatchController | undefined;
+    let status = 0;
+    let bytes = 0;
+    let limit = Number.POSITIVE_INFINITY;
+    let left = false;
+    const onClose = () => {
+      if (response.writableFinished) return;
+      left = true;
+      controller?.abort(new UpstreamError("client-left", "The client left"));
+      reject(new UpstreamError("client-left", "The client left"));
+    };
+    const onDrain = () => controller?.resume();
+    const settle = () => {
+      response.off("close", onClose);
+      response.off("drain", onDrain);
+    };
+    response.on("close", onClose);
+    response.on("drain", onDrain);
+    dispatcher.dispatch(
+      { origin: options.origin, path: options.path, method: options.method, headers: options.headers, body: options.body ?? null, headersTimeout: options.headersTimeout, bodyTimeout: options.idleTimeout, idempotent: false },
+      {
+        onRequestStart(started) {
+          controller = started;
+          if (left) started.abort(new UpstreamError("client-left", "The client left"));
+        },
+        onResponseStart(_controller, upstreamStatus, headers) {
+          if (upstreamStatus < 200) return;
+          const translated = options.translate(upstreamStatus, headers);
+          status = translated.status;
+          if (!translated.headers["content-type"]?.startsWith("text/event-stream")) limit = jsonLimit;
+          response.writeHead(status, translated.headers);
+          if (limit === Number.POSITIVE_INFINITY) response.flushHeaders();
+        },
+        onResponseData(started, chunk) {
+          bytes += chunk.length;
+          if (bytes > limit) throw new UpstreamError("too-large", `The answer is larger than ${limit} bytes (SALLYPORT_RESPONSE_LIMIT)`);
+          if (!response.write(chunk)) started.pause();
+        },
+        onResponseEnd() {
+          settle();
+          response.end();
+          resolve({ status, bytes });
+        },
+        onResponseError(_controller, error) {
+          settle();
+          if (response.headersSent) response.destroy();
+          reject(left ? new UpstreamError("client-left", "The client left") : reasonOf(error));
+        },
+      },
+    );
+  });
+}
+
+function reasonOf(error: Error): Error {
+  if (error instanceof UpstreamError) return error;
+  if (error.name === "Problem") return error;
+  const code = (error as { code?: string }).code ?? "";
+  if (code === "UND_ERR_HEADERS_TIMEOUT" || code === "UND_ERR_BODY_TIMEOUT" || code === "UND_ERR_CONNECT_TIMEOUT") return new UpstreamError("timeout", "The upstream did not answer in time", error);
+  if (error.cause instanceof Error && error.cause.name === "Problem") return error.cause;
+  return new UpstreamError(code === "UND_ERR_SOCKET" ? "broken" : "unreachable", "The upstream cannot be reached", error);
+}

@@ -1,0 +1,234 @@
+/** HTTP of identity: the token endpoint, published keys, first set-up, and the administration of users. */
+import { z } from "zod";
+import type { Audit } from "../audit/index.ts";
+import { Problem, problem } from "../kernel/problem.ts";
+import { isScope, scopes, type Scope } from "../kernel/scopes.ts";
+import { route, type RequestInfo, type Route, type RouteOutput } from "../net/route.ts";
+import type { UserState } from "../snapshot/index.ts";
+import type { Keys } from "./keys.ts";
+import { html, page, pageHeaders } from "../net/html.ts";
+import type { Setup } from "./setup.ts";
+import type { Throttle } from "./throttle.ts";
+import type { Tokens } from "./tokens.ts";
+import { usernameKey, type Users } from "./users.ts";
+
+export interface IdentityRoutes {
+  tokens: Tokens;
+  keys: Keys;
+  users: Users;
+  setup: Setup;
+  throttle: Throttle;
+  audit: Audit;
+  /** Whether the password grant answers here (SALLYPORT_PASSWORD_GRANT and the address listened on). */
+  passwordGrant: boolean;
+}
+
+const username = z.string().min(1).max(100).regex(/^[\p{L}\p{N}._@+-]+$/u, "must be letters, digits and . _ @ + -");
+const password = z.string().min(1).max(1024);
+const scopeList = z.array(z.enum(Object.keys(scopes) as [Scope, ...Scope[]])).max(20).transform((list) => [...new Set(list)]);
+const userSchema = z.object({ id: z.string(), username: z.string(), scopes: z.array(z.string()), disabled: z.boolean(), createdAt: z.string() });
+const named = z.strictObject({ username });
+
+export function identityRoutes(deps: IdentityRoutes): Route[] {
+  const { users } = deps;
+  return [
+    route({
+      method: "post",
+      path: "/token",
+      operationId: "token",
+      summary: "Exchange credentials for an access token (OAuth2 password flow, form-encoded)",
+      tag: "Tokens",
+      access: "anyone",
+      body: {
+        type: "form",
+        schema: z.object({
+          grant_type: z.string().max(200).optional().describe("password"),
+          username: z.string().max(200).optional(),
+          password: z.string().max(4096).optional(),
+          scope: z.string().max(1000).optional().describe("Space-separated scopes; all that the user holds when absent"),
+          client_id: z.string().max(2048).optional(),
+        }),
+      },
+      responses: {
+        200: { description: "The token", schema: z.object({ access_token: z.string(), token_type: z.literal("Bearer"), expires_in: z.number(), scope: z.string() }), headers: { "cache-control": "no-store" } },
+        400: { description: "OAuth error (RFC 6749 section 5.2)", schema: oauthError },
+        429: { description: "Too many failed attempts", schema: oauthError },
+      },
+      handler: ({ body, request }) => passwordGrant(deps, body, request),
+    }),
+    route({
+      method: "get",
+      path: "/.well-known/jwks.json",
+      operationId: "jwks",
+      summary: "Public keys that verify access tokens (RFC 7517)",
+      tag: "Tokens",
+      access: "anyone",
+      responses: { 200: { description: "JWK Set", schema: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }) } },
+      handler: () => ({ status: 200, body: deps.keys.jwks(), headers: { "cache-control": "public, max-age=300" } }),
+    }),
+    route({
+      method: "get",
+      path: "/setup",
+      operationId: "setupPage",
+      summary: "The page behind the setup link",
+      tag: "Set-up",
+      access: "anyone",
+      query: z.strictObject({ token: z.string().max(100) }),
+      responses: { 200: { description: "The form", schema: z.string(), contentType: "text/html; charset=utf-8" } },
+      async handler({ query }) {
+        if (!(await deps.setup.isOpen(query.token))) throw problem("not-found", { detail: "This setup link is unknown, used or expired" });
+        return { status: 200, body: setupForm(query.token), headers: pageHeaders };
+      },
+    }),
+    route({
+      method: "post",
+      path: "/setup",
+      operationId: "setup",
+      summary: "Create the first administrator, with the token of the setup link",
+      tag: "Set-up",
+      access: "anyone",
+      body: { type: "form", schema: z.strictObject({ token: z.string().max(100), username, password }) },
+      responses: {
+        201: { description: "Created", schema: z.string(), contentType: "text/html; charset=utf-8" },
+        422: { description: "The form again, saying what to mend", schema: z.string(), contentType: "text/html; charset=utf-8" },
+      },
+      async handler({ body }) {
+        try {
+          await deps.setup.complete(body.token, body.username, body.password);
+        } catch (error) {
+          if (error instanceof Problem && error.code === "invalid") return { status: 422, body: setupForm(body.token, error.message, body.username), headers: pageHeaders };
+          throw error;
+        }
+        return { status: 201, body: setupDone(), headers: pageHeaders };
+      },
+    }),
+    route({
+      method: "get",
+      path: "/api/v1/users",
+      operationId: "listUsers",
+      summary: "List users",
+      tag: "Users",
+      access: { scopes: ["admin"] },
+      responses: { 200: { description: "All users", schema: z.object({ items: z.array(userSchema) }) } },
+      handler: () => ({ status: 200, body: { items: users.list().map(present) } }),
+    }),
+    route({
+      method: "post",
+      path: "/api/v1/users",
+      operationId: "createUser",
+      summary: "Create a user",
+      tag: "Users",
+      access: { scopes: ["admin"] },
+      body: { type: "json", schema: z.strictObject({ username, password, scopes: scopeList.default([]) }) },
+      responses: { 201: { description: "Created", schema: userSchema }, 409: { description: "The name is taken" } },
+      async handler({ body, principal, request }) {
+        const user = await users.create(body, { actorId: principal.userId, requestId: request.id });
+        return { status: 201, body: present(user), headers: { location: `/api/v1/users/${encodeURIComponent(user.username)}` } };
+      },
+    }),
+    route({
+      method: "get",
+      path: "/api/v1/users/{username}",
+      operationId: "getUser",
+      summary: "Read a user",
+      tag: "Users",
+      access: { scopes: ["admin"] },
+      params: named,
+      responses: { 200: { description: "The user", schema: userSchema }, 404: { description: "No such user" } },
+      handler: ({ params }) => ({ status: 200, body: present(users.find(params.username)) }),
+    }),
+    route({
+      method: "patch",
+      path: "/api/v1/users/{username}",
+      operationId: "changeUser",
+      summary: "Change a user's scopes or password, disable or enable; existing tokens end at once",
+      tag: "Users",
+      access: { scopes: ["admin"] },
+      params: named,
+      body: { type: "json", schema: z.strictObject({ scopes: scopeList.optional(), disabled: z.boolean().optional(), password: password.optional() }) },
+      responses: { 200: { description: "The user as changed", schema: userSchema }, 404: { description: "No such user" }, 409: { description: "It would leave no active administrator" } },
+      async handler({ params, body, principal, request }) {
+        const { scopes: wanted, disabled, password: secret } = body;
+        const change = { ...(wanted ? { scopes: wanted } : {}), ...(disabled === undefined ? {} : { disabled }), ...(secret === undefined ? {} : { password: secret }) };
+        if (Object.keys(change).length === 0) throw problem("invalid", { detail: "Nothing to change", errors: [{ field: "body", message: "Give scopes, disabled or password" }] });
+        return { status: 200, body: present(await users.change(params.username, change, { actorId: principal.userId, requestId: request.id })) };
+      },
+    }),
+  ];
+}
+
+const oauthError = z.object({ error: z.string(), error_description: z.string(), detail: z.string() });
+
+interface PasswordForm {
+  grant_type?: string | undefined;
+  username?: string | undefined;
+  password?: string | undefined;
+  scope?: string | undefined;
+  client_id?: string | undefined;
+}
+
+async function passwordGrant({ tokens, users, throttle, audit, passwordGrant: enabled }: IdentityRoutes, form: PasswordForm, request: RequestInfo): Promise<RouteOutput> {
+  const refuse = (status: number, error: string, description: string, headers: Record<string, string> = {}): RouteOutput => ({ status, body: { error, error_description: description, detail: description }, headers });
+  if (form.grant_type === undefined || form.grant_type === "") return refuse(400, "invalid_request", "grant_type is missing");
+  if (form.grant_type !== "password") return refuse(400, "unsupported_grant_type", "This grant type is not supported");
+  if (!enabled) return refuse(400, "unauthorized_client", "The password grant is switched off beyond loopback (SALLYPORT_PASSWORD_GRANT)");
+  if (!form.username || !form.password) return refuse(400, "invalid_request", "username and password are needed");
+
+  const account = { kind: "account", value: usernameKey(form.username) } as const;
+  const subjects = [account, { kind: "address", value: request.address } as const];
+  for (const subject of subjects) {
+    const seconds = await throttle.blockedFor(subject);
+    if (seconds === 0) continue;
+    audit.record({ type: "authentication.throttled", requestId: request.id, detail: { by: subject.kind } });
+    return refuse(429, "slow_down", "Too many failed attempts; try again later", { "retry-after": String(seconds) });
+  }
+  const user = await users.verify(form.username, form.password);
+  if (!user) {
+    for (const subject of subjects) await throttle.fail(subject);
+    audit.record({ type: "authentication.password.failed", requestId: request.id, detail: { reason: "credentials" } });
+    return refuse(400, "invalid_grant", "Incorrect username or password");
+  }
+  await throttle.succeed(account);
+  const wanted = form.scope === undefined || form.scope.trim() === "" ? user.scopes : [...new Set(form.scope.trim().split(/ +/))];
+  const refused = wanted.filter((scope) => !isScope(scope) || !user.scopes.includes(scope));
+  if (refused.length > 0) {
+    audit.record({ type: "authentication.password.failed", actorId: user.id, requestId: request.id, detail: { reason: "scope" } });
+    return refuse(400, "invalid_scope", "A requested scope is unknown or not held by this user");
+  }
+  const issued = await tokens.issue(user, wanted);
+  audit.record({ type: "authentication.password.succeeded", actorId: user.id, requestId: request.id, detail: { scopes: wanted } });
+  return { status: 200, body: { access_token: issued.token, token_type: "Bearer", expires_in: issued.expiresIn, scope: issued.scopes.join(" ") }, headers: { pragma: "no-cache" } };
+}
+
+function present(user: UserState) {
+  return { id: user.id, username: user.username, scopes: [...user.scopes], disabled: user.disabled, createdAt: new Date(user.createdAt).toISOString() };
+}
+
+function setupForm(token: string, error?: string, name = ""): string {
+  return page(
+    "First administrator",
+    html`<h1>Create the first administrator</h1>
+<p>This link works once. The account may do everything here: register servers, create users, read the audit trail.</p>
+${error ? html`<p role="alert" class="error">${error}</p>` : undefined}
+<form method="post" action="/setup">
+<input type="hidden" name="token" value="${token}">
+<label for="username">User name</label>
+<input id="username" name="username" autocomplete="username" required maxlength="100" value="${name}" autofocus>
+<label for="password">Password</label>
+<input id="password" name="password" type="password" autocomplete="new-password" required minlength="15" maxlength="1024" aria-describedby="advice">
+<p id="advice" class="hint">At least 15 characters; a few unrelated words do well.</p>
+<button type="submit">Create administrator</button>
+</form>`,
+  );
+}
+
+function setupDone(): string {
+  return page(
+    "Ready",
+    html`<h1>Ready</h1>
+<p>The administrator exists. Next, in a terminal:</p>
+<pre>npm run sallyport -- login
+npm run sallyport -- servers add everything http://127.0.0.1:3001/mcp</pre>
+<p>The API is described at <a href="/docs">/docs</a>.</p>`,
+  );
+}

@@ -1,0 +1,166 @@
+/**
+ * The composition root: configuration → storage → features → listener. The only place that wires.
+ * Run as a program it is the command line: `sallyport serve`, `sallyport config`, and everything in cli/.
+ */
+import { resolve } from "node:path";
+import { createAudit, auditRoutes } from "./audit/index.ts";
+import type { Config } from "./config/index.ts";
+import { createGateway } from "./gateway/index.ts";
+import { createSetup, createThrottle, createTokens, createUsers, identityRoutes, openKeys, type Tokens } from "./identity/index.ts";
+import type { Log } from "./kernel/log.ts";
+import { allScopes } from "./kernel/scopes.ts";
+import { parseAllowList } from "./net/address.ts";
+import { createApi } from "./net/api.ts";
+import { createGuard } from "./net/guard.ts";
+import { openInbound } from "./net/inbound.ts";
+import { createOutbound } from "./net/outbound.ts";
+import type { Route } from "./net/route.ts";
+import { createLog, opsRoutes } from "./ops/index.ts";
+import { authorize, denial } from "./policy/index.ts";
+import { createProbe, createSearch, createServers, registryRoutes } from "./registry/index.ts";
+import { openSnapshot } from "./snapshot/index.ts";
+import { openStorage, type Storage } from "./storage/index.ts";
+import { version } from "./version.ts";
+
+export interface Running {
+  /** As bound, for example http://127.0.0.1:8420 */
+  readonly url: string;
+  readonly publicUrl: string;
+  readonly dataDir: string;
+  /** Present when no user exists yet. */
+  readonly setupLink: string | undefined;
+  readonly routes: readonly Route[];
+  readonly storage: Storage;
+  readonly tokens: Tokens;
+  stop(): Promise<void>;
+}
+
+export interface StartOptions {
+  config: Config;
+  profile: "local" | "production";
+  log?: Log;
+  now?: () => number;
+}
+
+const graceMilliseconds = 10_000;
+
+export async function startServer({ config, profile, log = createLog({ level: config.SALLYPORT_LOG_LEVEL }), now = Date.now }: StartOptions): Promise<Running> {
+  const dataDir = resolve(config.SALLYPORT_DATA_DIR);
+  const inbound = await openInbound({
+    host: config.SALLYPORT_HOST,
+    port: config.SALLYPORT_PORT,
+    allowAllInterfaces: config.SALLYPORT_ALLOW_ALL_INTERFACES,
+    publicUrl: config.SALLYPORT_PUBLIC_URL,
+    allowedHosts: config.SALLYPORT_ALLOWED_HOSTS,
+    allowedOrigins: config.SALLYPORT_ALLOWED_ORIGINS,
+    tls: config.SALLYPORT_TLS_CERT_FILE && config.SALLYPORT_TLS_KEY_FILE ? { certFile: config.SALLYPORT_TLS_CERT_FILE, keyFile: config.SALLYPORT_TLS_KEY_FILE } : undefined,
+    trustedProxyHops: config.SALLYPORT_TRUSTED_PROXY_HOPS,
+    maxConnections: config.SALLYPORT_MAX_CONNECTIONS,
+    log,
+    onRefused: (reason, requestId) => audit?.record({ type: "request.refused", requestId, detail: { reason } }),
+  });
+  const publicUrl = config.SALLYPORT_PUBLIC_URL ?? inbound.url;
+
+  const storage = await openStorage({ config: { ...config, SALLYPORT_DATA_DIR: dataDir }, onError: (error) => log.error("storage.failed", { error }) }).catch(async (error: unknown) => {
+    await inbound.stop(0);
+    throw error;
+  });
+  const audit = createAudit({ storage, log });
+  const snapshot = await openSnapshot({ storage });
+  const guard = createGuard({ allow: parseAllowList(config.SALLYPORT_UPSTREAM_ALLOW), onBlocked: ({ host, rule }) => audit.record({ type: "outbound.blocked", detail: { host, rule } }) });
+  const outbound = createOutbound({ guard });
+
+  const keys = await openKeys({ storage, audit, algorithm: config.SALLYPORT_SIGNING_ALGORITHM, lifetime: config.SALLYPORT_SIGNING_KEY_LIFETIME, tokenLifetime: config.SALLYPORT_TOKEN_LIFETIME, now });
+  await keys.signing();
+  const tokens = createTokens({ keys, snapshot, issuer: publicUrl, lifetime: config.SALLYPORT_TOKEN_LIFETIME, now });
+  const users = createUsers({ storage, snapshot, audit, now });
+  const throttle = createThrottle({ storage, now });
+  const setup = createSetup({ storage, users, audit, lifetime: config.SALLYPORT_SETUP_LINK_LIFETIME, now });
+  if (config.SALLYPORT_ADMIN_USERNAME && config.SALLYPORT_ADMIN_PASSWORD && users.list().length === 0) {
+    await users.createFirst({ username: config.SALLYPORT_ADMIN_USERNAME, password: config.SALLYPORT_ADMIN_PASSWORD.reveal(), scopes: allScopes }, "environment");
+  }
+  const setupToken = await setup.createLink();
+
+  const servers = createServers({ storage, snapshot, audit, guard, probe: createProbe({ outbound, version }), search: createSearch(snapshot), now });
+  let serving = true;
+  const routes: Route[] = [
+    ...identityRoutes({ tokens, keys, users, setup, throttle, audit, passwordGrant: config.SALLYPORT_PASSWORD_GRANT === "enabled" || (config.SALLYPORT_PASSWORD_GRANT === "loopback" && inbound.isLoopback) }),
+    ...registryRoutes({
+      servers,
+      snapshot,
+      users,
+      publicUrl,
+      requireChange(principal, server, request) {
+        const decision = authorize(snapshot, principal, { kind: "change-server", server });
+        if (decision.allowed) return;
+        audit.record({ type: "authorization.denied", actorId: principal.userId, requestId: request.id, subject: `server:${server.id}`, detail: { action: "change-server", needs: decision.needs } });
+        throw denial(decision);
+      },
+    }),
+    ...auditRoutes({ storage, audit }),
+  ];
+  routes.push(...opsRoutes({ storage, version, publicUrl, isServing: () => serving }, routes));
+  const api = createApi({
+    routes,
+    log,
+    bodyLimit: config.SALLYPORT_BODY_LIMIT,
+    async authenticate(authorization, request) {
+      try {
+        return await tokens.verify(authorization);
+      } catch (error) {
+        audit.record({ type: "authentication.token.refused", requestId: request.id, detail: { reason: String((error as Error).cause ?? "none") } });
+        throw error;
+      }
+    },
+    requireScopes(principal, scopes, request) {
+      const decision = authorize(snapshot, principal, { kind: "route", scopes });
+      if (decision.allowed) return;
+      audit.record({ type: "authorization.denied", actorId: principal.userId, requestId: request.id, detail: { action: "route", needs: decision.needs } });
+      throw denial(decision);
+    },
+    onRefused: (reason, request) => audit.record({ type: "request.refused", requestId: request.id, detail: { reason } }),
+  });
+  const gateway = createGateway({
+    snapshot,
+    tokens,
+    storage,
+    audit,
+    outbound,
+    log,
+    bodyLimit: config.SALLYPORT_BODY_LIMIT,
+    responseLimit: config.SALLYPORT_RESPONSE_LIMIT,
+    upstreamTimeout: config.SALLYPORT_UPSTREAM_TIMEOUT * 1000,
+    idleTimeout: config.SALLYPORT_STREAM_IDLE_TIMEOUT * 1000,
+  });
+  inbound.serve(api, gateway);
+  audit.record({ type: "server.started", detail: { profile } });
+  log.info("server.started", { address: config.SALLYPORT_HOST, port: Number(new URL(inbound.url).port) });
+
+  return {
+    url: inbound.url,
+    publicUrl,
+    dataDir,
+    setupLink: setupToken && `${publicUrl}/setup?token=${setupToken}`,
+    routes,
+    storage,
+    tokens,
+    async stop() {
+      serving = false;
+      log.info("server.stopping");
+      await inbound.stop(graceMilliseconds);
+      audit.record({ type: "server.stopped" });
+      await audit.close();
+      await outbound.close();
+      snapshot.close();
+      keys.close();
+      await storage.close();
+      log.info("server.stopped");
+      log.flush();
+    },
+  };
+}
+
+if (import.meta.main) {
+  const { runCommandLine } = await import("./cli/index.ts");
+  await runCommandLine(process.argv.slice(2), { startServer });
+}

@@ -1,0 +1,46 @@
+/** Server-rendered pages: no script, escaped by construction, one stylesheet of our own. */
+
+/** Text already safe for HTML. Only `html` makes it. */
+export class Html {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+
+/** Tagged template: every value is escaped unless it is `Html` (or a list of it) itself. */
+export function html(parts: TemplateStringsArray, ...values: (string | number | Html | readonly Html[] | undefined)[]): Html {
+  let text = parts[0] ?? "";
+  values.forEach((value, index) => {
+    text += value instanceof Html ? value.text : Array.isArray(value) ? value.map((part: Html) => part.text).join("") : String(value ?? "").replaceAll(/[&<>"']/g, (character) => entities[character] ?? "");
+    text += parts[index + 1] ?? "";
+  });
+  return new Html(text);
+}
+
+/** Headers of every page: scripts do not run at all, and forms go only to ourselves. */
+export const pageHeaders: Record<string, string> = {
+  "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+  "referrer-policy": "no-referrer",
+};
+
+export function page(title: string, body: Html): string {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title} · Sallyport</title>
+<link rel="stylesheet" href="/assets/pages.css">
+</head>
+<body>
+<main>
+${body}
+</main>
+</body>
+</html>
+`.text;
+}

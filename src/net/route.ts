@@ -1,0 +1,67 @@
+/**
+ * A route is one object: schemas, scopes, handler. Everything else follows from the table of them: parsing, authorization,
+ * response stripping, OpenAPI, and the authorization matrix of the tests.
+ */
+import type { z } from "zod";
+import type { Principal } from "../kernel/principal.ts";
+import type { Scope } from "../kernel/scopes.ts";
+
+export interface RequestInfo {
+  readonly id: string;
+  readonly headers: Headers;
+  /** The client's address, by the configured number of trusted proxies. */
+  readonly address: string;
+}
+
+export interface RouteInput<Params, Query, Body> {
+  params: Params;
+  query: Query;
+  body: Body;
+  principal: Principal;
+  request: RequestInfo;
+}
+
+export interface RouteOutput {
+  status: number;
+  body?: unknown;
+  headers?: Record<string, string>;
+}
+
+export interface ResponseSpec {
+  description: string;
+  /** Unknown members are stripped; a body that does not fit is a fault of ours (500). Absent: no body. */
+  schema?: z.ZodType;
+  contentType?: string;
+  headers?: Record<string, string>;
+}
+
+export interface Route {
+  method: "get" | "post" | "put" | "patch" | "delete";
+  /** Template in OpenAPI style: /api/v1/servers/{name} */
+  path: string;
+  operationId: string;
+  summary: string;
+  tag: string;
+  /** Scopes that are all needed, or "anyone" for a route that needs no token. There is no default. */
+  access: { scopes: readonly Scope[] } | "anyone";
+  params?: z.ZodType;
+  query?: z.ZodType;
+  body?: { schema: z.ZodType; type: "json" | "form" };
+  /** By status; the first is the success. */
+  responses: Record<number, ResponseSpec>;
+  handler(input: RouteInput<never, never, never>): Promise<RouteOutput> | RouteOutput;
+}
+
+type Out<S> = S extends z.ZodType ? z.output<S> : undefined;
+
+/** Ties the handler's types to the schemas. */
+export function route<P extends z.ZodType | undefined = undefined, Q extends z.ZodType | undefined = undefined, B extends z.ZodType | undefined = undefined>(
+  spec: Omit<Route, "params" | "query" | "body" | "handler"> & {
+    params?: P;
+    query?: Q;
+    body?: { schema: B; type: "json" | "form" };
+    handler(input: RouteInput<Out<P>, Out<Q>, Out<B>>): Promise<RouteOutput> | RouteOutput;
+  },
+): Route {
+  return spec as unknown as Route;
+}

@@ -1,0 +1,3 @@
+/** Operations: the log, health, the API's description. */
+export { createLog } from "./log.ts";
+export { opsRoutes } from "./routes.ts";

@@ -1,0 +1,5 @@
+/** The registry: servers, search, and their API. */
+export { createProbe } from "./probe.ts";
+export { registryRoutes } from "./routes.ts";
+export { createSearch } from "./search.ts";
+export { createServers, type Servers } from "./servers.ts";

@@ -1,0 +1,230 @@
+/** HTTP of the registry: /api/v1/servers. */
+import { z } from "zod";
+import { problem } from "../kernel/problem.ts";
+import type { Principal } from "../kernel/principal.ts";
+import { route, type RequestInfo, type Route, type RouteOutput } from "../net/route.ts";
+import type { ServerState, Snapshot } from "../snapshot/index.ts";
+import type { Users } from "../identity/index.ts";
+import { listQuery, server, serverCreate, serverName, serverPage, serverPatch, serverReplace, type ServerView } from "./schema.ts";
+import type { Servers } from "./servers.ts";
+
+export interface RegistryRoutes {
+  servers: Servers;
+  snapshot: Snapshot;
+  users: Users;
+  publicUrl: string;
+  /** @throws Problem 403 when the caller may not change this server. */
+  requireChange(principal: Principal, server: ServerState, request: RequestInfo): void;
+}
+
+const named = z.strictObject({ name: serverName });
+const namedUser = z.strictObject({ name: serverName, username: z.string().min(1).max(100) });
+const etag = { etag: "Revision of the entry, for If-Match" };
+const missing = { 404: { description: "No such server" } };
+const stale = { 412: { description: "If-Match names an older revision" } };
+
+export function registryRoutes({ servers, snapshot, users, publicUrl, requireChange }: RegistryRoutes): Route[] {
+  const view = (state: ServerState): ServerView => present(state, publicUrl);
+  const shown = (status: number, state: ServerState, headers: Record<string, string> = {}): RouteOutput => ({ status, body: view(state), headers: { etag: etagOf(state), ...headers } });
+  const changeable = (name: string, principal: Principal, request: RequestInfo): ServerState => {
+    const state = servers.find(name);
+    requireChange(principal, state, request);
+    return state;
+  };
+  const by = (principal: Principal, request: RequestInfo) => ({ principal, requestId: request.id });
+
+  return [
+    route({
+      method: "get",
+      path: "/api/v1/servers",
+      operationId: "listServers",
+      summary: "List and search servers",
+      tag: "Servers",
+      access: { scopes: ["servers:read"] },
+      query: listQuery,
+      responses: { 200: { description: "A page of servers", schema: serverPage } },
+      handler({ query, principal }) {
+        const { items, nextCursor, total } = servers.list(query, principal);
+        return { status: 200, body: { items: items.map(view), nextCursor, total } };
+      },
+    }),
+    route({
+      method: "post",
+      path: "/api/v1/servers",
+      operationId: "createServer",
+      summary: "Register a server",
+      tag: "Servers",
+      access: { scopes: ["servers:write"] },
+      body: { type: "json", schema: serverCreate },
+      responses: { 201: { description: "Registered", schema: server, headers: { ...etag, location: "Its address" } }, 409: { description: "The name is taken" } },
+      async handler({ body, principal, request }) {
+        const state = await servers.create(body, by(principal, request));
+        return shown(201, state, { location: `/api/v1/servers/${state.name}` });
+      },
+    }),
+    route({
+      method: "get",
+      path: "/api/v1/servers/{name}",
+      operationId: "getServer",
+      summary: "Read a server",
+      tag: "Servers",
+      access: { scopes: ["servers:read"] },
+      params: named,
+      responses: { 200: { description: "The server", schema: server, headers: etag }, ...missing },
+      handler: ({ params }) => shown(200, servers.find(params.name)),
+    }),
+    route({
+      method: "put",
+      path: "/api/v1/servers/{name}",
+      operationId: "replaceServer",
+      summary: "Replace a server's entry; send If-Match to refuse lost updates",
+      tag: "Servers",
+      access: { scopes: ["servers:write"] },
+      params: named,
+      body: { type: "json", schema: serverReplace },
+      responses: { 200: { description: "As replaced", schema: server, headers: etag }, ...missing, ...stale },
+      async handler({ params, body, principal, request }) {
+        const state = changeable(params.name, principal, request);
+        if (body.name !== undefined && body.name !== state.name) throw problem("invalid", { detail: "name: cannot be changed", errors: [{ field: "name", message: "Cannot be changed" }] });
+        const { name: _name, authMode, ...fields } = body;
+        const full = { ...fields, title: fields.title ?? null, description: fields.description ?? null, headers: fields.headers ?? null, ...(authMode ? { authMode } : {}) };
+        return shown(200, await servers.change(state, full, revisionOf(request, state), by(principal, request)));
+      },
+    }),
+    route({
+      method: "patch",
+      path: "/api/v1/servers/{name}",
+      operationId: "patchServer",
+      summary: "Change parts of a server's entry; null clears; send If-Match to refuse lost updates",
+      tag: "Servers",
+      access: { scopes: ["servers:write"] },
+      params: named,
+      body: { type: "json", schema: serverPatch },
+      responses: { 200: { description: "As changed", schema: server, headers: etag }, ...missing, ...stale },
+      async handler({ params, body, principal, request }) {
+        const state = changeable(params.name, principal, request);
+        if (Object.keys(body).length === 0) throw problem("invalid", { detail: "Nothing to change", errors: [{ field: "body", message: "Give at least one field" }] });
+        return shown(200, await servers.change(state, body, revisionOf(request, state), by(principal, request)));
+      },
+    }),
+    ...(["enable", "disable"] as const).map((verb) =>
+      route({
+        method: "post",
+        path: `/api/v1/servers/{name}/${verb}`,
+        operationId: `${verb}Server`,
+        summary: verb === "enable" ? "Let calls through to the server" : "Stop calls to the server",
+        tag: "Servers",
+        access: { scopes: ["servers:write"] },
+        params: named,
+        responses: { 200: { description: "As changed", schema: server, headers: etag }, ...missing, ...stale },
+        async handler({ params, principal, request }) {
+          const state = changeable(params.name, principal, request);
+          return shown(200, await servers.change(state, { enabled: verb === "enable" }, revisionOf(request, state), by(principal, request)));
+        },
+      }),
+    ),
+    route({
+      method: "post",
+      path: "/api/v1/servers/{name}/check",
+      operationId: "checkServer",
+      summary: "Ask the upstream again what it offers",
+      tag: "Servers",
+      access: { scopes: ["servers:write"] },
+      params: named,
+      responses: { 200: { description: "The server with its new state", schema: server, headers: etag }, ...missing },
+      async handler({ params, principal, request }) {
+        return shown(200, await servers.check(changeable(params.name, principal, request)));
+      },
+    }),
+    route({
+      method: "delete",
+      path: "/api/v1/servers/{name}",
+      operationId: "deleteServer",
+      summary: "Remove a server, its credentials and its grants",
+      tag: "Servers",
+      access: { scopes: ["servers:write"] },
+      params: named,
+      responses: { 204: { description: "Removed" }, ...missing, ...stale },
+      async handler({ params, principal, request }) {
+        const state = changeable(params.name, principal, request);
+        await servers.remove(state, revisionOf(request, state), by(principal, request));
+        return { status: 204 };
+      },
+    }),
+    route({
+      method: "get",
+      path: "/api/v1/servers/{name}/grants",
+      operationId: "listGrants",
+      summary: "Who may call the server's tools",
+      tag: "Grants",
+      access: { scopes: ["admin"] },
+      params: named,
+      responses: { 200: { description: "User names", schema: z.object({ items: z.array(z.object({ username: z.string() })) }) }, ...missing },
+      handler({ params }) {
+        const granted = snapshot.grantedUsers(servers.find(params.name).id).flatMap((id) => snapshot.users.get(id)?.username ?? []);
+        return { status: 200, body: { items: granted.sort().map((username) => ({ username })) } };
+      },
+    }),
+    route({
+      method: "put",
+      path: "/api/v1/servers/{name}/grants/{username}",
+      operationId: "grant",
+      summary: "Let a user call the server's tools",
+      tag: "Grants",
+      access: { scopes: ["admin"] },
+      params: namedUser,
+      responses: { 204: { description: "Granted" }, ...missing },
+      async handler({ params, principal, request }) {
+        await servers.grant(servers.find(params.name), users.find(params.username).id, by(principal, request));
+        return { status: 204 };
+      },
+    }),
+    route({
+      method: "delete",
+      path: "/api/v1/servers/{name}/grants/{username}",
+      operationId: "revokeGrant",
+      summary: "Withdraw a user's grant",
+      tag: "Grants",
+      access: { scopes: ["admin"] },
+      params: namedUser,
+      responses: { 204: { description: "Withdrawn" }, ...missing },
+      async handler({ params, principal, request }) {
+        await servers.revoke(servers.find(params.name), users.find(params.username).id, by(principal, request));
+        return { status: 204 };
+      },
+    }),
+  ];
+}
+
+function etagOf(state: ServerState): string {
+  return `"${state.id.slice(-12)}-${state.revision}"`;
+}
+
+/** If-Match (RFC 9110 section 13.1.1): absent or * asks for nothing; otherwise one of the named tags must be current. */
+function revisionOf(request: RequestInfo, state: ServerState): number | undefined {
+  const header = request.headers.get("if-match");
+  if (header === null || header.trim() === "*") return undefined;
+  if (!header.split(",").some((tag) => tag.trim() === etagOf(state))) throw problem("precondition-failed", { detail: "The server was changed since you read it", headers: { etag: etagOf(state) } });
+  return state.revision;
+}
+
+function present(state: ServerState, publicUrl: string): ServerView {
+  return {
+    id: state.id,
+    name: state.name,
+    url: state.url,
+    title: state.title ?? null,
+    description: state.description ?? null,
+    tags: [...state.tags],
+    transport: state.transport,
+    authMode: state.authMode,
+    hasHeaders: state.sealedHeaders !== undefined,
+    ownerId: state.ownerId,
+    enabled: state.enabled,
+    state: { status: state.state as ServerView["state"]["status"], detail: state.stateDetail ?? null, checkedAt: state.checkedAt === undefined ? null : new Date(state.checkedAt).toISOString() },
+    tools: [...state.toolNames],
+    mcpUrl: `${publicUrl}/servers/${state.name}/mcp`,
+    createdAt: new Date(state.createdAt).toISOString(),
+    updatedAt: new Date(state.updatedAt).toISOString(),
+  };
+}
