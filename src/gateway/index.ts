@@ -110,7 +110,7 @@ async function serve(options: GatewayOptions, compile: (state: ServerState) => C
     const { id: serverId } = server;
     const { userId } = principal;
     const carried = await forward({
-      dispatcher: await options.outbound.dispatcherFor(parseUpstreamUrl(server.url)),
+      dispatcher: options.outbound.dispatcher,
       origin: target.origin,
       path: target.path,
       method,
