@@ -1,0 +1,2 @@
+/** `npm test`: everything that `npm run check` checks. */
+import "./check.mjs";
