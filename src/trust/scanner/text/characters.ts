@@ -53,16 +53,21 @@ function alike(ascii: string, others: string): void {
   for (const other of others) look.set(other.codePointAt(0) as number, ascii);
 }
 alike("a", "аαɑᴀ"); alike("b", "ʙЬ"); alike("c", "сϲᴄ"); alike("d", "ԁᴅɗ"); alike("e", "еєεᴇҽ"); alike("f", "ꜰƒ");
-alike("g", "ɡɢց"); alike("h", "һʜհ"); alike("i", "іιıɪ"); alike("j", "јᴊ"); alike("k", "κкᴋ"); alike("l", "ӏʟ"); alike("m", "ᴍм");
+alike("g", "ɡɢց"); alike("h", "һʜհ"); alike("i", "іιɪ"); alike("j", "јᴊ"); alike("k", "κкᴋ"); alike("l", "ӏʟ"); alike("m", "ᴍм");
 alike("n", "ɴո"); alike("o", "оοօᴏσ"); alike("p", "рρᴘ"); alike("q", "ԛ"); alike("r", "ʀг"); alike("s", "ѕꜱ"); alike("t", "τᴛт");
 alike("u", "υᴜս"); alike("v", "νᴠѵ"); alike("w", "ԝᴡω"); alike("x", "хχ"); alike("y", "уʏγ"); alike("z", "ᴢ");
 alike("A", "АΑ"); alike("B", "ВΒ"); alike("C", "СϹ"); alike("E", "ЕΕ"); alike("H", "НΗ"); alike("I", "ІΙ"); alike("J", "Ј");
 alike("K", "КΚ"); alike("M", "МΜ"); alike("N", "Ν"); alike("O", "ОΟ"); alike("P", "РΡ"); alike("S", "Ѕ"); alike("T", "ТΤ");
 alike("X", "ХΧ"); alike("Y", "УΥ"); alike("Z", "Ζ");
 
-/** The ASCII letter that this letter of another alphabet looks like, if any. */
+/** The ASCII letter that this letter looks like, if any. */
 export function lookalike(point: number): string | undefined {
   return point < 0x131 ? undefined : look.get(point);
+}
+
+/** Letters of the Latin alphabets (Turkish dotless i, African hooks) are spelling, not imitation, though they fold alike. */
+export function isLatin(point: number): boolean {
+  return point < 0x250;
 }
 
 /** U+1F1E6…U+1F1FF and U+1F130…: letters drawn as symbols that NFKC leaves alone. */

@@ -2,7 +2,7 @@
  * The text as a model reads it: compatibility forms folded (NFKC, per cluster), accents dropped, look-alike letters of mixed
  * words folded to ASCII, invisible characters taken out. Every character keeps its place in the original string.
  */
-import { hiddenKind, lookalike, symbolLetter, type HiddenKind } from "./characters.ts";
+import { hiddenKind, isLatin, lookalike, symbolLetter, type HiddenKind } from "./characters.ts";
 
 export interface HiddenRun {
   readonly kind: HiddenKind;
@@ -26,6 +26,8 @@ export interface Normal {
 
 // The whole printable ASCII range plus tab, LF, CR: nothing to do. (A negated class: one linear pass.)
 const beyondAscii = /[^\t\n\r\x20-\x7e]/;
+// Letters that Unicode does not decompose, and the blank Braille pattern.
+const plainLetters: Readonly<Record<string, string>> = { "ı": "i", "ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ß": "ss", "\u2800": " " };
 const marks = /[\u0300-\u036f]/g;
 
 /** Maps a half-open span of the normal text back to the original string. */
@@ -96,7 +98,7 @@ export function normalise(source: string): Normal {
       const character = String.fromCodePoint(point);
       const folded = character.normalize("NFKD").replace(marks, "").normalize("NFC");
       if (folded !== character && isStyled(point, folded)) extend(styled, index, index + width);
-      put(folded === "\u2800" ? " " : folded, index, index + width);
+      put(plainLetters[folded] ?? folded, index, index + width);
     }
     index += width;
   }
@@ -156,11 +158,14 @@ function foldImitations(out: string[], starts: readonly number[], ends: readonly
     let plain = 0;
     let fakes = 0;
     let others = 0;
+    let foreigners = 0;
     while (end < out.length && isWordUnit(out[end] as string)) {
       const code = (out[end] as string).charCodeAt(0);
       if (code < 0x80) plain += 1;
-      else if (lookalike(code) !== undefined) fakes += 1;
-      else others += 1;
+      else if (lookalike(code) !== undefined) {
+        fakes += 1;
+        if (!isLatin(code)) foreigners += 1;
+      } else others += 1;
       end += 1;
     }
     if (fakes > 0 && others === 0 && (plain > 0 || (ascii > 4 * foreign && fakes > 2))) {
@@ -168,7 +173,8 @@ function foldImitations(out: string[], starts: readonly number[], ends: readonly
         const twin = lookalike((out[unit] as string).charCodeAt(0));
         if (twin !== undefined) out[unit] = twin;
       }
-      spans.push([starts[at] as number, ends[end - 1] as number]);
+      // A lone Greek letter beside ASCII is mathematics or a unit: it folds, but it imitates nothing.
+      if (foreigners > 0 && end - at > 2) spans.push([starts[at] as number, ends[end - 1] as number]);
     }
     at = end;
   }
