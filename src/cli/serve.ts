@@ -9,14 +9,13 @@ export type StartServer = (options: StartOptions) => Promise<Running>;
 const projectRoot = fileURLToPath(new URL("../..", import.meta.url));
 
 export async function serve(profile: "local" | "production", startServer: StartServer, output: Output): Promise<void> {
-  const started = performance.now();
   const environment = takeProcessEnvironment();
   const local = profile === "local" ? applyLocalProfile(`${projectRoot}.env`, environment) : { env: environment, notes: [] };
   const config = readConfig(local.env);
   const running = await startServer({ config, profile });
   output.lines([
     "",
-    `Sallyport is ready at ${running.publicUrl} (${((performance.now() - started) / 1000).toFixed(1)} s)`,
+    `Sallyport is ready at ${running.publicUrl} (${(performance.now() / 1000).toFixed(1)} s)`,
     `  Data folder   ${running.dataDir}`,
     ...local.notes.map((note) => `  Note          ${note}`),
     ...(running.setupLink

@@ -1,0 +1,107 @@
+/** A running product for tests: in this process, on a free port, with a database of its own, and users to act as. */
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
+import { inject } from "vitest";
+import { readConfig, type Config } from "../src/config/index.ts";
+import { allScopes, type Scope } from "../src/kernel/scopes.ts";
+import { startServer, type Running } from "../src/main.ts";
+import { createLog } from "../src/ops/index.ts";
+
+export type DatabaseKind = "sqlite" | "postgres";
+export const databases: readonly DatabaseKind[] = ["sqlite", "postgres"];
+
+/** Made at run time: no secret stands in the tree. */
+export const adminPassword = `${randomBytes(12).toString("base64url")} of the tests`;
+export const adminName = "root";
+
+export interface World extends Running {
+  readonly logLines: string[];
+  readonly config: Config;
+  /** Stops the product and starts it again on the same data. */
+  restart(): Promise<void>;
+  /** Stops it and removes its data. */
+  end(): Promise<void>;
+  fetch(path: string, init?: RequestInit & { token?: string; json?: unknown }): Promise<Response>;
+  /** A token of the administrator, with these scopes (all by default). */
+  admin(...scopes: Scope[]): Promise<string>;
+  /** A new user with these scopes, and a token. */
+  user(name: string, ...scopes: Scope[]): Promise<{ token: string; password: string }>;
+  login(username: string, password: string, scope?: string): Promise<Response>;
+}
+
+export interface WorldOptions {
+  database?: DatabaseKind;
+  settings?: Record<string, string>;
+  now?: () => number;
+}
+
+export async function startWorld({ database = "sqlite", settings = {}, now }: WorldOptions = {}): Promise<World> {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
+  const databaseUrl = database === "postgres" ? await createDatabase() : undefined;
+  const config = readConfig({
+    SALLYPORT_PORT: "0",
+    SALLYPORT_DATA_DIR: folder,
+    SALLYPORT_ENCRYPTION_KEY: randomBytes(32).toString("base64url"),
+    SALLYPORT_ADMIN_USERNAME: adminName,
+    SALLYPORT_ADMIN_PASSWORD: adminPassword,
+    SALLYPORT_UPSTREAM_ALLOW: "127.0.0.1,localhost",
+    ...(databaseUrl ? { SALLYPORT_DATABASE_URL: databaseUrl } : {}),
+    ...settings,
+  });
+  const logLines: string[] = [];
+  const start = () => startServer({ config, profile: "production", log: createLog({ level: "debug", write: (line) => void logLines.push(line) }), ...(now ? { now } : {}) });
+  let running = await start();
+
+  const world: Omit<World, keyof Running> = {
+    logLines,
+    config,
+    async restart() {
+      await running.stop();
+      running = await start();
+    },
+    async end() {
+      await running.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+    fetch(path, { token, json, headers, ...init } = {}) {
+      return fetch(new URL(path, running.url), {
+        redirect: "manual",
+        ...init,
+        headers: { ...(token ? { authorization: `Bearer ${token}` } : {}), ...(json === undefined ? {} : { "content-type": "application/json" }), ...(headers as Record<string, string>) },
+        ...(json === undefined ? {} : { method: init.method ?? "POST", body: JSON.stringify(json) }),
+      });
+    },
+    login: (username, password, scope) => fetch(`${running.url}/token`, { method: "POST", body: new URLSearchParams({ grant_type: "password", username, password, ...(scope === undefined ? {} : { scope }) }) }),
+    async admin(...scopes) {
+      return tokenOf(await this.login(adminName, adminPassword, (scopes.length > 0 ? scopes : allScopes).join(" ")));
+    },
+    async user(name, ...scopes) {
+      const password = `${randomBytes(12).toString("base64url")} of ${name}`;
+      const created = await this.fetch("/api/v1/users", { token: await this.admin(), json: { username: name, password, scopes } });
+      if (created.status !== 201) throw new Error(`user ${name}: ${created.status} ${await created.text()}`);
+      return { token: await tokenOf(await this.login(name, password)), password };
+    },
+  };
+  // The running product changes with a restart: its members are read through to the current one.
+  return new Proxy(world as World, { get: (target, key) => (key in target ? target[key as keyof World] : running[key as keyof Running]) });
+}
+
+export async function tokenOf(response: Response): Promise<string> {
+  const body = (await response.json()) as { access_token?: string; detail?: string };
+  if (body.access_token === undefined) throw new Error(`no token: ${response.status} ${body.detail}`);
+  return body.access_token;
+}
+
+/** A fresh database in the run's PostgreSQL. @returns its URL. */
+export async function createDatabase(): Promise<string> {
+  const name = `test_${randomBytes(8).toString("hex")}`;
+  const base = inject("postgresUrl");
+  const client = new pg.Client({ connectionString: `${base}/postgres` });
+  await client.connect();
+  await client.query(`create database ${client.escapeIdentifier(name)}`);
+  await client.end();
+  return `${base}/${name}`;
+}
