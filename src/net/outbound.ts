@@ -2,10 +2,10 @@
  * The one HTTP client for every outbound URL. Each new connection is resolved and judged by the guard and made to exactly the judged
  * address (TLS still verifies the name), so a warm, pooled call costs nothing extra and DNS rebinding has no moment to act in.
  */
-import { isIP, type LookupFunction } from "node:net";
+import { isIP } from "node:net";
 import { Agent, buildConnector, fetch as undiciFetch, type Dispatcher } from "undici";
 import { problem } from "../kernel/problem.ts";
-import { parseUpstreamUrl, type Guard, type UpstreamUrl } from "./guard.ts";
+import { parseUpstreamUrl, type Guard, type Resolved, type UpstreamUrl } from "./guard.ts";
 
 export interface Outbound {
   /** The guarded dispatcher: pools per origin, judges every new connection. For the gateway's hot path. */
@@ -53,12 +53,18 @@ export function createOutbound({ guard, ca, connectTimeout = 5000 }: OutboundOpt
   const connect: buildConnector.connector = (options, callback) => {
     const { hostname, protocol, port } = options;
     const number = Number(port) || (protocol === "https:" ? 443 : 80);
+    // undici connects to `hostname` and verifies `servername`: the first becomes the judged address, the second stays the name.
+    const servername = options.servername ?? (isIP(hostname.replace(/^\[|\]$/g, "")) ? undefined : hostname.replace(/\.$/, ""));
+    const attempt = (addresses: readonly Resolved[], index: number) => {
+      const pinned = { ...options, hostname: addresses[index]?.address ?? "", ...(servername ? { servername } : {}) };
+      connector(pinned, (error, socket) => {
+        if (error && index + 1 < addresses.length) attempt(addresses, index + 1);
+        else if (error) callback(error, null);
+        else callback(null, socket);
+      });
+    };
     guard.resolve(hostname, number, protocol).then(
-      (addresses) => {
-        const lookup: LookupFunction = (_host, { all }, done) => (all ? done(null, addresses) : done(null, addresses[0]?.address ?? "", addresses[0]?.family));
-        const pinned = { ...options, lookup, ...(isIP(hostname) ? {} : { servername: options.servername ?? hostname }) } as buildConnector.Options;
-        connector(pinned, callback);
-      },
+      (addresses) => attempt(addresses, 0),
       (error: Error) => callback(error, null),
     );
   };
@@ -67,6 +73,8 @@ export function createOutbound({ guard, ca, connectTimeout = 5000 }: OutboundOpt
   const once = async (url: UpstreamUrl, { method = "GET", headers = {}, body, maxBytes = 1_048_576 }: OutboundRequest, signal: AbortSignal): Promise<OutboundResponse> => {
     const { origin, pathname, search } = new URL(url);
     const answer = await agent.request({ origin, path: pathname + search, method, headers: { "accept-encoding": "identity", "user-agent": "sallyport", ...headers }, body: body ?? null, signal });
+    // A body that is given up reports that as an error of its own; whoever gives it up has already said why.
+    answer.body.on("error", () => undefined);
     const flat: Record<string, string> = {};
     for (const [name, value] of Object.entries(answer.headers)) if (value !== undefined) flat[name] = Array.isArray(value) ? value.join(", ") : value;
     if (flat["content-encoding"] !== undefined && flat["content-encoding"] !== "identity") {
