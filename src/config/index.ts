@@ -3,3 +3,4 @@ export { ConfigError, describeConfig, getSecret, readConfig, takeProcessEnvironm
 export { applyLocalProfile } from "./local.ts";
 export { weakness } from "./strength.ts";
 export { settings, type Config, type Setting, type SettingName } from "./settings.ts";
+export { readCliEnvironment, type CliEnvironment } from "./cli.ts";

@@ -121,7 +121,7 @@ async function serve(options: GatewayOptions, compile: (state: ServerState) => C
       idleTimeout: options.idleTimeout,
       jsonLimit: options.responseLimit,
       translate(upstreamStatus, headers) {
-        const answer = acceptable(upstreamStatus, headers);
+        const answer = acceptable(method, upstreamStatus, headers);
         const minted = headers["mcp-session-id"];
         if (typeof minted === "string") answer.headers["mcp-session-id"] = sessions.bind(minted, userId, serverId);
         return answer;
@@ -135,7 +135,7 @@ async function serve(options: GatewayOptions, compile: (state: ServerState) => C
   const milliseconds = Math.round((performance.now() - started) * 100) / 100;
   log.info("request", { requestId: info.requestId, method: request.method, route, status, milliseconds, bytes, actorId: principal?.userId, server: server?.name });
   if (!principal) audit.record({ type: "authentication.token.refused", requestId: info.requestId, detail: { reason: failure } });
-  else if (server && failure) audit.record({ type: "call.failed", actorId: principal.userId, requestId: info.requestId, subject: `server:${server.id}`, detail: { method: message?.method, tool: message?.name, reason: failure, milliseconds } });
+  else if (server && failure) audit.record({ type: "call.failed", actorId: principal.userId, requestId: info.requestId, subject: `server:${server.id}`, detail: { method: message?.method ?? request.method, tool: message?.name, reason: failure, milliseconds } });
   else if (server) audit.record({ type: "call.completed", actorId: principal.userId, requestId: info.requestId, subject: `server:${server.id}`, detail: { method: message?.method ?? request.method ?? "", tool: message?.name, status, milliseconds, bytes } });
 }
 
@@ -177,12 +177,12 @@ function openSession(sessions: SessionBinding, request: IncomingMessage, princip
 }
 
 /** What of an upstream's answer may reach a client. */
-function acceptable(status: number, headers: Record<string, string | string[] | undefined>): { status: number; headers: Record<string, string> } {
+function acceptable(method: string, status: number, headers: Record<string, string | string[] | undefined>): { status: number; headers: Record<string, string> } {
   if (status >= 300 && status < 400) throw new UpstreamError("refused", "The upstream redirects, which is not followed");
   if (status === 401 || status === 403 || status === 407) throw new UpstreamError("refused", "The upstream refused the stored credentials");
   const type = String(headers["content-type"] ?? "");
-  const isEmpty = status === 202 || status === 204 || headers["content-length"] === "0";
-  if (status < 300 && !isEmpty && !/^(?:application\/json|text\/event-stream)\b/i.test(type)) throw new UpstreamError("broken", "The upstream answered with something other than JSON or an event stream");
+  const mayBeEmpty = method === "DELETE" || status === 202 || status === 204 || headers["content-length"] === "0";
+  if (status < 300 && !(mayBeEmpty && type === "") && !/^(?:application\/json|text\/event-stream)\b/i.test(type)) throw new UpstreamError("broken", "The upstream answered with something other than JSON or an event stream");
   const passed = clientHeaders(headers);
   if (!/^(?:application\/json|text\/event-stream|text\/plain)\b/i.test(type)) delete passed["content-type"];
   if (/^text\/event-stream\b/i.test(type)) passed["x-accel-buffering"] = "no";

@@ -1,0 +1,132 @@
+/** The command line as a person runs it: a process of its own, against a running server. */
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { generatedPages } from "../scripts/docs.ts";
+import { createOutput, printable } from "../src/cli/output.ts";
+import { adminName, adminPassword, startWorld, type World } from "./world.ts";
+
+let world: World;
+const folder = mkdtempSync(join(tmpdir(), "sallyport-cli-"));
+beforeAll(async () => {
+  world = await startWorld();
+});
+afterAll(async () => {
+  await world.end();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Ran {
+  code: number;
+  out: string;
+  err: string;
+}
+
+function sallyport(args: string[], { input = "", env = {} }: { input?: string; env?: Record<string, string> } = {}): Promise<Ran> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, ["src/main.ts", ...args], { env: { PATH: process.env["PATH"], HOME: folder, XDG_CONFIG_HOME: folder, SALLYPORT_URL: world.url, ...env } });
+    let [out, err] = ["", ""];
+    child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (err += chunk.toString()));
+    child.on("close", (code) => resolve({ code: code ?? -1, out, err }));
+    child.stdin.end(input);
+  });
+}
+
+describe("the command line", () => {
+  it("signs in with the password on standard input, and keeps the token in a private file", async () => {
+    const ran = await sallyport(["login", "--username", adminName, "--password-stdin"], { input: `${adminPassword}\n` });
+    expect(ran.err).toBe("");
+    expect(ran.code).toBe(0);
+    expect(ran.out).not.toContain(adminPassword);
+    expect(statSync(join(folder, "sallyport", "credentials.json")).mode & 0o777).toBe(0o600);
+  });
+
+  it("registers, lists, shows, disables, enables, finds and removes a server", async () => {
+    const upstream = createServer((_request, response) => response.writeHead(500).end());
+    await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", () => resolve()));
+    const url = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}/mcp`;
+    expect((await sallyport(["servers", "add", "Tool-Box", url, "--title", "Toolbox", "--tag", "demo", "--headers-file", "-"], { input: "x-api-key: canary-of-the-cli\n" })).out).toContain("Registered tool-box");
+    expect(await sallyport(["servers", "add", "tool-box", url])).toMatchObject({ code: 7 });
+    expect((await sallyport(["servers", "ls"])).out).toMatch(/NAME +STATE +TOOLS +URL +TITLE\ntool-box/);
+    const shown = await sallyport(["servers", "show", "tool-box", "--json"]);
+    expect(JSON.parse(shown.out)).toMatchObject({ name: "tool-box", hasHeaders: true });
+    expect(shown.out).not.toContain("canary");
+    expect((await sallyport(["servers", "disable", "tool-box"])).out).toContain("disabled");
+    expect((await sallyport(["servers", "enable", "tool-box"])).code).toBe(0);
+    expect(JSON.parse((await sallyport(["servers", "search", "toolbox", "--json"])).out)).toHaveLength(1);
+    expect(await sallyport(["servers", "rm", "tool-box"])).toMatchObject({ code: 2 });
+    expect((await sallyport(["servers", "rm", "tool-box", "--yes"])).code).toBe(0);
+    expect(JSON.parse((await sallyport(["servers", "list", "--json"])).out)).toEqual([]);
+    upstream.close();
+  });
+
+  it("creates, lists, scopes, disables and enables a user", async () => {
+    expect((await sallyport(["users", "add", "ada", "--scopes", "servers:read,tools:call"], { input: "nine little owls at noon\n" })).code).toBe(0);
+    expect((await sallyport(["users", "set-scopes", "ada", "servers:read"])).code).toBe(0);
+    expect((await sallyport(["users", "disable", "ada", "--yes"])).out).toContain("disabled");
+    expect(JSON.parse((await sallyport(["users", "list", "--json"])).out)).toEqual(expect.arrayContaining([expect.objectContaining({ username: "ada", scopes: ["servers:read"], disabled: true })]));
+    expect((await sallyport(["users", "enable", "ada"])).code).toBe(0);
+    expect((await sallyport(["users", "add", "weak"], { input: "short\n" })).err).toMatch(/15 characters/);
+  });
+
+  it("ends every error in a hint and the documented exit code", async () => {
+    const cases: [string[], number, Record<string, string>?][] = [
+      [["servers", "show", "nothing-here"], 6],
+      [["servers", "add", "bad name", "https://x.example.com"], 2],
+      [["servers", "list"], 4, { SALLYPORT_TOKEN: "a.b.c" }],
+      [["servers", "list"], 8, { SALLYPORT_URL: "http://127.0.0.1:1" }],
+      [["servers", "list"], 3, { SALLYPORT_URL: "nonsense" }],
+      [["call", "nothing-here", "echo"], 6],
+      [["call", "nothing-here", "echo", "[1]"], 2],
+      [["nonsense"], 2],
+      [["serve"], 3],
+    ];
+    for (const [args, code, env] of cases) {
+      const ran = await sallyport(args, env ? { env } : {});
+      expect(ran.code, args.join(" ")).toBe(code);
+      expect(ran.err, args.join(" ")).toMatch(/hint/);
+      expect(ran.err).not.toMatch(/\n\s+at /);
+    }
+    expect(JSON.parse((await sallyport(["servers", "show", "nothing-here", "--json"])).err)).toMatchObject({ exitCode: 6 });
+  }, 60_000);
+
+  it("lists every missing secret when asked to serve", async () => {
+    const ran = await sallyport(["serve"], { env: { SALLYPORT_ADMIN_USERNAME: "root" } });
+    expect(ran.code).toBe(3);
+    expect(ran.err).toContain("Required secret 'SALLYPORT_ENCRYPTION_KEY' not found in environment");
+    expect(ran.err).toContain("Required secret 'SALLYPORT_ADMIN_PASSWORD' not found in environment");
+  });
+
+  it("prints the configuration without secrets", async () => {
+    const key = `${adminPassword}-${adminPassword}`;
+    const ran = await sallyport(["config"], { env: { SALLYPORT_ENCRYPTION_KEY: key } });
+    expect(ran.code).toBe(0);
+    expect(ran.out).toMatch(/SALLYPORT_ENCRYPTION_KEY +\[redacted\]/);
+    expect(ran.out).not.toContain(adminPassword);
+  });
+
+  it("tells with doctor what is wrong and how to mend it", async () => {
+    const ran = await sallyport(["doctor"], { env: { SALLYPORT_ENCRYPTION_KEY: "changeme" } });
+    expect(ran.code).toBe(1);
+    expect(ran.out).toMatch(/fail +configuration +SALLYPORT_ENCRYPTION_KEY/);
+    const well = await sallyport(["doctor", "--json"], { env: { SALLYPORT_ENCRYPTION_KEY: `${adminPassword}-${adminPassword}`, SALLYPORT_DATA_DIR: join(folder, "data") } });
+    expect(JSON.parse(well.out)).toMatchObject({ ok: true });
+  });
+
+  it("fits tables to the terminal and lets no escape sequence of others through", () => {
+    const output = createOutput({ out: () => undefined, err: () => undefined, columns: 40 });
+    for (const line of output.table(["NAME", "TEXT"], [["a", "x".repeat(200)]])) expect(printable(line).length).toBeLessThanOrEqual(40);
+    expect(output.table(["A"], [["\u001B[31mred\u001B[0m\u202Eevil\u0007"]])[1]).toBe("redevil");
+  });
+});
+
+describe("generated pages", () => {
+  it.each(Object.entries(generatedPages()))("%s is what the code says (npm run fix writes it)", (path, text) => {
+    expect(readFileSync(path, "utf8")).toBe(text);
+  });
+});
