@@ -84,7 +84,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
   const servers = createServers({ storage, snapshot, audit, guard, probe: createProbe({ outbound, version }), search: createSearch(snapshot), now });
   let serving = true;
   const routes: Route[] = [
-    ...identityRoutes({ tokens, keys, users, setup, throttle, audit, passwordGrant: config.SALLYPORT_PASSWORD_GRANT === "enabled" || (config.SALLYPORT_PASSWORD_GRANT === "loopback" && inbound.isLoopback) }),
+    ...identityRoutes({ tokens, keys, users, setup, throttle, audit, isResource: (resource) => isResource(resource, publicUrl), passwordGrant: config.SALLYPORT_PASSWORD_GRANT === "enabled" || (config.SALLYPORT_PASSWORD_GRANT === "loopback" && inbound.isLoopback) }),
     ...registryRoutes({
       servers,
       snapshot,
@@ -106,7 +106,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
     bodyLimit: config.SALLYPORT_BODY_LIMIT,
     async authenticate(authorization, request) {
       try {
-        return await tokens.verify(authorization);
+        return await tokens.verify(authorization, [publicUrl]);
       } catch (error) {
         audit.record({ type: "authentication.token.refused", requestId: request.id, detail: { reason: String((error as Error).cause ?? "none") } });
         throw error;
@@ -127,6 +127,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
     audit,
     outbound,
     log,
+    publicUrl,
     bodyLimit: config.SALLYPORT_BODY_LIMIT,
     responseLimit: config.SALLYPORT_RESPONSE_LIMIT,
     upstreamTimeout: config.SALLYPORT_UPSTREAM_TIMEOUT * 1000,
@@ -158,6 +159,11 @@ export async function startServer({ config, profile, log = createLog({ level: co
       log.flush();
     },
   };
+}
+
+/** What a token may be for (RFC 8707): this API, or one server at the gateway. Whether that server exists is not told. */
+function isResource(resource: string, publicUrl: string): boolean {
+  return resource === publicUrl || (resource.startsWith(`${publicUrl}/servers/`) && /^[a-z0-9_-]{1,100}\/mcp$/.test(resource.slice(publicUrl.length + "/servers/".length)));
 }
 
 if (import.meta.main) {

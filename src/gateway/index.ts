@@ -27,6 +27,7 @@ export interface GatewayOptions {
   audit: Audit;
   outbound: Outbound;
   log: Log;
+  publicUrl: string;
   bodyLimit: number;
   responseLimit: number;
   /** Milliseconds. */
@@ -89,7 +90,7 @@ async function serve(options: GatewayOptions, compile: (state: ServerState) => C
   try {
     const method = request.method;
     if (method !== "POST" && method !== "GET" && method !== "DELETE") throw problem("method-not-allowed", { headers: { allow: "GET, POST, DELETE" } });
-    principal = await tokens.verify(request.headers.authorization);
+    principal = await tokens.verify(request.headers.authorization, [options.publicUrl, `${options.publicUrl}/servers/${name}/mcp`]);
     const decision = authorize(snapshot, principal, { kind: "call-server", server: snapshot.servers.get(name) });
     if (!decision.allowed) {
       audit.record({ type: "authorization.denied", actorId: principal.userId, requestId: info.requestId, subject: `server-name:${name}`, detail: { action: "call-server", needs: decision.needs } });

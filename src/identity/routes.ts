@@ -19,6 +19,8 @@ export interface IdentityRoutes {
   setup: Setup;
   throttle: Throttle;
   audit: Audit;
+  /** Whether a token may be for this audience: this API, or a server at the gateway, letter for letter. */
+  isResource(resource: string): boolean;
   /** Whether the password grant answers here (SALLYPORT_PASSWORD_GRANT and the address listened on). */
   passwordGrant: boolean;
 }
@@ -47,6 +49,7 @@ export function identityRoutes(deps: IdentityRoutes): Route[] {
           password: z.string().max(4096).optional(),
           scope: z.string().max(1000).optional().describe("Space-separated scopes; all that the user holds when absent"),
           client_id: z.string().max(2048).optional(),
+          resource: z.string().max(2048).optional().describe("Audience of the token (RFC 8707): a server's URL at the gateway; this API when absent"),
         }),
       },
       responses: {
@@ -165,9 +168,10 @@ interface PasswordForm {
   password?: string | undefined;
   scope?: string | undefined;
   client_id?: string | undefined;
+  resource?: string | undefined;
 }
 
-async function passwordGrant({ tokens, users, throttle, audit, passwordGrant: enabled }: IdentityRoutes, form: PasswordForm, request: RequestInfo): Promise<RouteOutput> {
+async function passwordGrant({ tokens, users, throttle, audit, isResource, passwordGrant: enabled }: IdentityRoutes, form: PasswordForm, request: RequestInfo): Promise<RouteOutput> {
   const refuse = (status: number, error: string, description: string, headers: Record<string, string> = {}): RouteOutput => ({ status, body: { error, error_description: description, detail: description }, headers });
   if (form.grant_type === undefined || form.grant_type === "") return refuse(400, "invalid_request", "grant_type is missing");
   if (form.grant_type !== "password") return refuse(400, "unsupported_grant_type", "This grant type is not supported");
@@ -195,7 +199,8 @@ async function passwordGrant({ tokens, users, throttle, audit, passwordGrant: en
     audit.record({ type: "authentication.password.failed", actorId: user.id, requestId: request.id, detail: { reason: "scope" } });
     return refuse(400, "invalid_scope", "A requested scope is unknown or not held by this user");
   }
-  const issued = await tokens.issue(user, wanted);
+  if (form.resource !== undefined && !isResource(form.resource)) return refuse(400, "invalid_target", "The resource is not one of this server's");
+  const issued = await tokens.issue(user, wanted, form.resource === undefined ? {} : { audience: form.resource });
   audit.record({ type: "authentication.password.succeeded", actorId: user.id, requestId: request.id, detail: { scopes: wanted } });
   return { status: 200, body: { access_token: issued.token, token_type: "Bearer", expires_in: issued.expiresIn, scope: issued.scopes.join(" ") }, headers: { pragma: "no-cache" } };
 }

@@ -21,9 +21,10 @@ export interface Tokens {
   issue(user: { id: string; epoch: number }, scopes: readonly string[], options?: { audience?: string; clientId?: string }): Promise<IssuedToken>;
   /**
    * @param authorization the Authorization header as received.
+   * @param audiences of which the token must carry one, letter for letter (RFC 9068 section 4, RFC 8707): who asks names itself.
    * @throws Problem 401 "Could not validate credentials" with the RFC 6750 challenge; its cause says why, for the audit trail.
    */
-  verify(authorization: string | undefined): Promise<Principal>;
+  verify(authorization: string | undefined, audiences: readonly string[]): Promise<Principal>;
   /** How often a signature was checked: a warm call must not raise it. */
   readonly signatureChecks: number;
 }
@@ -88,14 +89,14 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, cacheSize 
         .sign(privateKey);
       return { token, expiresIn: lifetime, scopes };
     },
-    async verify(authorization) {
+    async verify(authorization, audiences) {
       if (authorization === undefined) throw unauthorized();
       const token = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization)?.[1];
       if (token === undefined || token.length > longestToken) throw unauthorized("malformed");
       const key = hash("sha256", token, "base64");
       const cached = cache.get(key);
       if (cached) {
-        if (stillGood(cached)) return cached.principal;
+        if (stillGood(cached)) return meantFor(cached.principal, audiences);
         cache.delete(key);
         throw unauthorized("expired-or-revoked");
       }
@@ -108,12 +109,18 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, cacheSize 
       if (!stillGood(fresh)) throw unauthorized("expired-or-revoked");
       if (cache.size >= cacheSize) cache.delete(cache.keys().next().value ?? "");
       cache.set(key, fresh);
-      return fresh.principal;
+      return meantFor(fresh.principal, audiences);
     },
     get signatureChecks() {
       return signatureChecks;
     },
   };
+}
+
+/** A token for somebody else is no token here, whoever issued it. */
+function meantFor(principal: Principal, audiences: readonly string[]): Principal {
+  if (!principal.audience.some((audience) => audiences.includes(audience))) throw unauthorized("audience");
+  return principal;
 }
 
 /** RFC 6750 section 3: no error code when no credentials were sent. */
