@@ -5,4 +5,5 @@ import { ensureInstalled, nodePath, root, run, say } from "./runtime.mjs";
 await ensureInstalled("develop");
 process.exitCode = await run(nodePath(), [join(root, "node_modules/oxlint/bin/oxlint"), "--fix"]);
 process.exitCode = (await run(nodePath(), ["scripts/docs.ts"])) || process.exitCode;
+process.exitCode = (await run(nodePath(), ["scripts/sast.mjs", "--write"])) || process.exitCode;
 say("Next: npm run check");

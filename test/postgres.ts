@@ -16,6 +16,7 @@ declare module "vitest" {
 
 export default async function startPostgres(project: TestProject): Promise<() => Promise<void>> {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-postgres-"));
+  // ast-grep-ignore: open-permissions -- under root the server runs as another user, who must be able to enter the folder
   chmodSync(folder, 0o755);
   const password = randomBytes(16).toString("hex");
   const port = await freePort();

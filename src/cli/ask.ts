@@ -30,7 +30,7 @@ export function createAsk(): Ask {
   };
   return {
     interactive,
-    text: (question) => (interactive ? ask(question, true) : Promise.reject(new CliError(`${question.replace(/:? *$/, "")} is needed`, exitCodes.usage, "Give it as an option; there is no terminal to ask on."))),
+    text: (question) => (interactive ? ask(question, true) : Promise.reject(new CliError(`${question.trimEnd().replace(/:$/, "")} is needed`, exitCodes.usage, "Give it as an option; there is no terminal to ask on."))),
     secret: async (question) => (interactive ? ask(question, false) : (standardInput().split(/\r?\n/, 1)[0] ?? "")),
     input: standardInput,
     async confirm(question) {

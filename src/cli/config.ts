@@ -18,7 +18,7 @@ export function configCommand(program: Command, cli: Cli): void {
 export function configurationPage(): string {
   const entries = Object.entries(settings) as [string, Setting][];
   const groups = [...new Set(entries.map(([, { group }]) => group))];
-  const row = ([name, entry]: [string, Setting]) => `| \`${name}\` | ${entry.required ? "**required**" : entry.default === undefined ? "–" : entry.default === "" ? "(empty)" : `\`${entry.default}\``} | ${entry.description.replaceAll("|", "\\|")}${entry.secret ? " Secret: may come from the file that `" + name + "_FILE` names." : ""} |`;
+  const row = ([name, entry]: [string, Setting]) => `| \`${name}\` | ${entry.required ? "**required**" : entry.default === undefined ? "–" : entry.default === "" ? "(empty)" : `\`${entry.default}\``} | ${entry.description.replaceAll("|", "\\|")}${entry.sensitive ? " Secret: may come from the file that `" + name + "_FILE` names." : ""} |`;
   return [
     "# Configuration",
     "",

@@ -61,7 +61,7 @@ export async function runCommandLine(argv: readonly string[], { startServer }: {
   try {
     const url = optionValue(argv, "--url");
     const environment = readCliEnvironment();
-    const cli: Cli = { output, ask: createAsk(), environment, client: () => createApiClient(environment, url?.replace(/\/+$/, "")), serverEnvironment };
+    const cli: Cli = { output, ask: createAsk(), environment, client: () => createApiClient(environment, url?.replace(/\/$/, "")), serverEnvironment };
     const program = createProgram(cli, startServer).configureOutput({ writeErr: (text) => void process.stderr.write(text) });
     await program.parseAsync(argv.filter((argument) => argument !== "--json"), { from: "user" });
   } catch (error) {

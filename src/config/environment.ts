@@ -59,14 +59,14 @@ export function readConfig(env: Environment): Config {
   for (const name of names) {
     const entry: Setting = settings[name];
     try {
-      const raw = entry.secret ? readValue(env, name) : env[name] === "" ? undefined : env[name];
+      const raw = entry.sensitive ? readValue(env, name) : env[name] === "" ? undefined : env[name];
       if (raw === undefined && entry.required) errors.push(missing(name));
       const text = raw ?? entry.default;
       if (text === undefined) continue;
       const parsed = entry.schema.safeParse(text);
       if (!parsed.success) errors.push(`${name} ${parsed.error.issues.map((issue) => issue.message).join("; ")}`);
       else config[name] = parsed.data;
-      const weak = raw !== undefined && entry.secret && entry.secret !== "credential" ? weakness(raw, entry.secret) : undefined;
+      const weak = raw !== undefined && entry.sensitive && entry.sensitive !== "credential" ? weakness(raw, entry.sensitive) : undefined;
       if (weak) errors.push(`${name} ${weak}`);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
@@ -87,7 +87,7 @@ function incomplete(config: Record<string, unknown>): string[] {
 }
 
 function unknownNames(env: Environment): string[] {
-  const known = new Set<string>(names.flatMap((name) => ((settings[name] as Setting).secret ? [name, `${name}_FILE`] : [name])));
+  const known = new Set<string>(names.flatMap((name) => ((settings[name] as Setting).sensitive ? [name, `${name}_FILE`] : [name])));
   return Object.keys(env)
     .filter((name) => name.startsWith(prefix) && !known.has(name))
     .map((name) => {
@@ -115,7 +115,7 @@ export function describeConfig(config: Config): { name: SettingName; value: stri
   return names.map((name) => {
     const entry: Setting = settings[name];
     const value = config[name];
-    const shown = value === undefined ? "(not set)" : entry.secret ? "[redacted]" : Array.isArray(value) ? value.join(",") : typeof value === "boolean" ? (value ? "yes" : "no") : String(value);
+    const shown = value === undefined ? "(not set)" : entry.sensitive ? "[redacted]" : Array.isArray(value) ? value.join(",") : typeof value === "boolean" ? (value ? "yes" : "no") : String(value);
     return { name, value: shown, isDefault: shown === (entry.default ?? "(not set)") };
   });
 }
@@ -123,6 +123,6 @@ export function describeConfig(config: Config): { name: SettingName; value: stri
 /** The real environment. Secrets are removed from it once read, so that children and crash dumps do not inherit them. */
 export function takeProcessEnvironment(): Environment {
   const env = { ...process.env };
-  for (const name of names) if ((settings[name] as Setting).secret) delete process.env[name];
+  for (const name of names) if ((settings[name] as Setting).sensitive) delete process.env[name];
   return env;
 }

@@ -14,7 +14,7 @@ export interface Setting<T = unknown> {
   /** Text as one would write it in the environment. Absent: the setting is optional and undefined. */
   default?: string;
   /** A secret is never printed; keys and passwords are checked for strength. */
-  secret?: "key" | "password" | "credential";
+  sensitive?: "key" | "password" | "credential";
   /** The start stops without it. */
   required?: boolean;
 }
@@ -27,7 +27,7 @@ const text = z.string().min(1);
 const httpUrl = z.string().refine((value) => {
   const url = URL.parse(value);
   return url !== null && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "" && url.search === "" && url.hash === "";
-}, "must be an http or https URL without credentials, query or fragment").transform((value) => value.replace(/\/+$/, ""));
+}, "must be an http or https URL without credentials, query or fragment").transform((value) => value.replace(/\/$/, ""));
 const secret = text.transform((value) => new Secret(value));
 const databaseUrl = z.string().refine((value) => /^postgres(?:ql)?:$/.test(URL.parse(value)?.protocol ?? ""), "must be a postgres:// URL").transform((value) => new Secret(value));
 
@@ -47,13 +47,13 @@ export const settings = {
   SALLYPORT_TRUSTED_PROXY_HOPS: setting({ group: "Listening", default: "0", schema: integer(0, 10), description: "Number of reverse proxies in front whose X-Forwarded-For entry is trusted, counted from the right." }),
 
   SALLYPORT_DATA_DIR: setting({ group: "Storage", default: "data", schema: text, description: "Folder of the embedded database and of everything else kept on disk (mode 0700)." }),
-  SALLYPORT_DATABASE_URL: setting({ group: "Storage", schema: databaseUrl, secret: "credential", description: "postgres://user:password@host:port/database: use PostgreSQL instead of the embedded database." }),
+  SALLYPORT_DATABASE_URL: setting({ group: "Storage", schema: databaseUrl, sensitive: "credential", description: "postgres://user:password@host:port/database: use PostgreSQL instead of the embedded database." }),
 
-  SALLYPORT_ENCRYPTION_KEY: setting({ group: "Secrets", required: true, secret: "key", schema: secret, description: "Root key (at least 32 random characters, such as 'openssl rand -base64 32'): encrypts secret columns and keys the hashes of tokens. Losing it loses what it protects." }),
-  SALLYPORT_ENCRYPTION_KEY_PREVIOUS: setting({ group: "Secrets", secret: "key", schema: secret, description: "The root key before rotation: still decrypts, never encrypts." }),
+  SALLYPORT_ENCRYPTION_KEY: setting({ group: "Secrets", required: true, sensitive: "key", schema: secret, description: "Root key (at least 32 random characters, such as 'openssl rand -base64 32'): encrypts secret columns and keys the hashes of tokens. Losing it loses what it protects." }),
+  SALLYPORT_ENCRYPTION_KEY_PREVIOUS: setting({ group: "Secrets", sensitive: "key", schema: secret, description: "The root key before rotation: still decrypts, never encrypts." }),
 
   SALLYPORT_ADMIN_USERNAME: setting({ group: "First administrator", schema: text, description: "Creates the first administrator at start, instead of the setup link, when no user exists. Needs SALLYPORT_ADMIN_PASSWORD." }),
-  SALLYPORT_ADMIN_PASSWORD: setting({ group: "First administrator", secret: "password", schema: secret, description: "Password of the first administrator (at least 15 characters)." }),
+  SALLYPORT_ADMIN_PASSWORD: setting({ group: "First administrator", sensitive: "password", schema: secret, description: "Password of the first administrator (at least 15 characters)." }),
 
   SALLYPORT_PASSWORD_GRANT: setting({ group: "Identity", default: "loopback", schema: z.enum(["loopback", "enabled", "disabled"]), description: "OAuth2 password grant at POST /token: 'loopback' answers only while the server listens on loopback, 'enabled' always, 'disabled' never." }),
   SALLYPORT_TOKEN_LIFETIME: setting({ group: "Identity", default: "3600", schema: integer(60, 86_400), description: "Lifetime of access tokens, in seconds." }),
@@ -72,7 +72,7 @@ export const settings = {
   SALLYPORT_LOG_LEVEL: setting({ group: "Operations", default: "info", schema: z.enum(["debug", "info", "warn", "error", "silent"]), description: "Least severe log line written." }),
 
   SALLYPORT_URL: setting({ group: "Command line", schema: httpUrl, description: "The Sallyport that the command line talks to, instead of the one 'sallyport login' remembered." }),
-  SALLYPORT_TOKEN: setting({ group: "Command line", secret: "credential", schema: secret, description: "Access token for the command line, instead of the one 'sallyport login' stored." }),
+  SALLYPORT_TOKEN: setting({ group: "Command line", sensitive: "credential", schema: secret, description: "Access token for the command line, instead of the one 'sallyport login' stored." }),
 } as const;
 
 export type SettingName = keyof typeof settings;

@@ -68,7 +68,7 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, cacheSize 
       { algorithms: ["EdDSA", "ES256"], typ: "at+jwt", issuer, requiredClaims: ["iss", "aud", "sub", "exp", "iat", "nbf", "jti", "scope", "epoch"], clockTolerance: leeway, currentDate: new Date(now()) },
     );
     const { sub, aud, exp, jti, scope, epoch } = payload as { sub?: unknown; aud?: unknown; exp?: number; jti?: unknown; scope?: unknown; epoch?: unknown };
-    const audience = typeof aud === "string" ? [aud] : Array.isArray(aud) && aud.every((entry) => typeof entry === "string") ? (aud as string[]) : [];
+    const audience = typeof aud === "string" ? [aud] : Array.isArray(aud) && aud.every((entry) => typeof entry === "string") ? aud : [];
     if (typeof sub !== "string" || typeof scope !== "string" || typeof jti !== "string" || typeof epoch !== "number" || exp === undefined || audience.length === 0) throw new errors.JWTInvalid("claims");
     return { principal: Object.freeze({ userId: sub, scopes: new Set(scope.split(" ").filter(Boolean)), audience, tokenId: jti, expiresAt: exp }), epoch };
   };

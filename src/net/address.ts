@@ -57,7 +57,7 @@ const globalUnicast = parseNetwork("2000::/3");
 
 /** @param ip IPv4 dotted or IPv6 text, without brackets; a zone id makes it link-local. @throws TypeError for anything else. */
 export function classifyAddress(ip: string): Classified {
-  const bare = ip.replace(/%.*$/, "");
+  const bare = (ip.split("%", 1)[0] ?? "");
   const family = isIP(bare);
   if (family === 0) throw new TypeError("Not an IP address");
   const value = toNumber(bare);
@@ -96,10 +96,9 @@ function embeddedIpv4(value: bigint): bigint | undefined {
 
 function toNumber(ip: string): bigint {
   if (isIP(ip) === 4) return ip.split(".").reduce((value, part) => (value << 8n) | BigInt(part), 0n);
-  const text = ip.replace(/(\d+\.\d+\.\d+\.\d+)$/, (_, ipv4: string) => {
-    const value = toNumber(ipv4);
-    return `${(value >> 16n).toString(16)}:${(value & 0xffffn).toString(16)}`;
-  });
+  const last = ip.lastIndexOf(":") + 1;
+  const embedded = ip.includes(".") ? toNumber(ip.slice(last)) : undefined;
+  const text = embedded === undefined ? ip : `${ip.slice(0, last)}${(embedded >> 16n).toString(16)}:${(embedded & 0xffffn).toString(16)}`;
   const [head = "", tail] = text.split("::");
   const left = head === "" ? [] : head.split(":");
   const right = tail === undefined || tail === "" ? [] : tail.split(":");

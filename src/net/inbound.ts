@@ -124,7 +124,7 @@ function createListener({ tls, maxConnections }: InboundOptions): Server {
     const status = error.code === "HPE_HEADER_OVERFLOW" ? "431 Request Header Fields Too Large" : error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? "408 Request Timeout" : "400 Bad Request";
     socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
   });
-  return server as Server;
+  return server;
 }
 
 /** Resolves the host to one address and decides whether it may be listened on. */

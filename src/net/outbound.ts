@@ -120,7 +120,7 @@ export function createOutbound({ guard, ca, connectTimeout = 5000 }: OutboundOpt
       const url = new URL(input instanceof Request ? input.url : input);
       guard.checkLiteral(url.href);
       // undici's fetch is the platform's own implementation; only the dispatcher differs.
-      return (await undiciFetch(url, { ...(init as object), redirect: "manual", dispatcher: agent })) as unknown as Response;
+      return undiciFetch(url, { ...init, redirect: "manual", dispatcher: agent });
     },
     close: () => agent.destroy(),
   };

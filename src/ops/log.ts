@@ -39,6 +39,13 @@ function clean(fields: LogFields): Record<string, unknown> {
 function describeError(error: unknown): { name: string; code?: string; at?: string[]; cause?: unknown } {
   if (!(error instanceof Error)) return { name: typeof error };
   const { code } = error as { code?: unknown };
-  const frames = (error.stack ?? "").split("\n").filter((frame) => /^\s+at /.test(frame)).slice(0, 6).map((frame) => frame.trim().replace(/\(?(?:file:\/\/)?\/.*\/(?=(?:src|node_modules)\/)/, "("));
+  const frames = (error.stack ?? "").split("\n").filter((frame) => /^\s+at /.test(frame)).slice(0, 6).map((frame) => withoutPath(frame.trim()));
   return { name: error.name, ...(code === undefined ? {} : { code: String(code).slice(0, 64) }), at: frames, ...(error.cause instanceof Error ? { cause: describeError(error.cause) } : {}) };
+}
+
+/** A stack frame from the project's root on: where the product is installed is nobody's business. */
+function withoutPath(frame: string): string {
+  const start = frame.search(/\(|file:|\//);
+  const root = Math.max(frame.lastIndexOf("/src/"), frame.lastIndexOf("/node_modules/"));
+  return start === -1 || root === -1 ? frame : `${frame.slice(0, start)}(${frame.slice(root + 1)}`;
 }

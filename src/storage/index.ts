@@ -82,7 +82,7 @@ export async function openStorage({ config, onError }: StorageOptions): Promise<
         const value = await work(transaction, (change) => changes.push(change));
         if (postgres) for (const { topic, ref } of changes) await sql`select pg_notify(${notifyChannel}, ${`${own}|${topic}|${ref ?? ""}`})`.execute(transaction);
         return value;
-      }).catch(translateFailure);
+      }).catch((error: unknown) => Promise.reject(translateFailure(error)));
       for (const change of changes) await tell(change);
       return result;
     },
@@ -116,7 +116,7 @@ function migrator(db: Database): Migrator {
 
 async function migrate(db: Database): Promise<void> {
   const { error } = await migrator(db).migrateToLatest();
-  if (error) throw error;
+  if (error) throw new Error("The database could not be migrated", { cause: error });
 }
 
 async function isMigrated(db: Database): Promise<boolean> {
@@ -143,13 +143,14 @@ async function checkKey(db: Database, vault: Vault): Promise<void> {
 }
 
 /** Unique violations become 409; a database that is busy, full or away becomes 503. Nothing of it reaches the reader. */
-function translateFailure(error: unknown): never {
-  const { code, errcode, message } = error as { code?: string; errcode?: number; message?: string };
-  if (code === "23505" || errcode === 2067 || errcode === 1555) throw problem("conflict", { cause: error });
+function translateFailure(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error("storage failed", { cause: error });
+  const { code, errcode, message } = error as Error & { code?: string; errcode?: number };
+  if (code === "23505" || errcode === 2067 || errcode === 1555) return problem("conflict", { cause: error });
   const busySqlite = typeof errcode === "number" && [5, 6, 8, 10, 13, 14].includes(errcode & 0xff);
   const busyPostgres = typeof code === "string" && /^(?:08|53|57|58|40)|^ECONN|^ETIMEDOUT|^EPIPE|^ENOTFOUND/.test(code);
-  if (busySqlite || busyPostgres || /timeout exceeded when trying to connect|Connection terminated/.test(message ?? "")) {
-    throw problem("unavailable", { detail: "The database cannot take the change right now", headers: { "retry-after": "2" }, cause: error });
+  if (busySqlite || busyPostgres || /timeout exceeded when trying to connect|Connection terminated/.test(message)) {
+    return problem("unavailable", { detail: "The database cannot take the change right now", headers: { "retry-after": "2" }, cause: error });
   }
-  throw error;
+  return error;
 }

@@ -3,7 +3,7 @@ import { PostgresDialect } from "kysely";
 import pg from "pg";
 import type { Secret } from "../kernel/secret.ts";
 
-const channel = "sallyport_changes";
+export const notifyChannel = "sallyport_changes";
 
 /** bigint columns hold milliseconds and counters, all below 2^53. */
 const types: pg.CustomTypesConfig = {
@@ -34,7 +34,7 @@ export function openPostgres(url: Secret, onError: (error: Error) => void): Post
         next.on("error", onError);
         next.on("end", reconnect);
         await next.connect();
-        await next.query(`listen ${channel}`);
+        await next.query("listen sallyport_changes");
         client = next;
       };
       const reconnect = () => {
@@ -57,4 +57,3 @@ export function openPostgres(url: Secret, onError: (error: Error) => void): Post
   };
 }
 
-export const notifyChannel = channel;
