@@ -19,7 +19,7 @@ const steps = [
   ["types", [bin("typescript/bin/tsc"), "--noEmit", "-p", "."]],
   ["lint", [bin("oxlint/bin/oxlint"), "--type-aware", "--deny-warnings"]],
   ["static analysis", ["scripts/sast.mjs"]],
-  ["secret scan", [bin("secretlint/bin/secretlint.js"), "--maskSecrets", "--secretlintignore", ".gitignore", "**/*"]],
+  ["secret scan", [bin("secretlint/bin/secretlint.js"), "--maskSecrets", "**/*", ".*"]],
   ["dead code", [bin("knip/bin/knip.js"), "--no-progress"]],
   ["known vulnerabilities", ["scripts/vulnerabilities.mjs"]],
   ...(own.includes("--fast") ? [] : [["tests", ["--disable-warning=ExperimentalWarning", bin("vitest/vitest.mjs"), "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...forVitest]]]),

@@ -49,7 +49,7 @@ describe("the listener", () => {
       expect(response.headers.get("content-security-policy")).toMatch(/frame-ancestors 'none'/);
       expect(response.headers.get("content-security-policy")).not.toMatch(/unsafe|\*/);
       expect(response.headers.get("x-content-type-options")).toBe("nosniff");
-      expect(response.headers.get("referrer-policy")).toBe("no-referrer");
+      expect(response.headers.get("referrer-policy")).toMatch(/^(?:no-referrer|same-origin)$/);
       expect(response.headers.get("cross-origin-opener-policy")).toBe("same-origin");
       expect(response.headers.get("cross-origin-resource-policy")).toBe("same-origin");
       expect(response.headers.get("permissions-policy")).toContain("camera=()");

@@ -8,7 +8,6 @@ import type { Storage, Tables, Write } from "../storage/index.ts";
 import type { Insertable } from "kysely";
 import { catalogue, type AuditEvent, type EventName } from "./catalogue.ts";
 
-export { catalogue, type AuditEvent, type EventName } from "./catalogue.ts";
 export { auditRoutes } from "./routes.ts";
 
 export interface Audit {

@@ -1,7 +1,7 @@
 /** Identity: users, tokens, keys and first set-up. */
-export { openKeys, type Keys } from "./keys.ts";
+export { openKeys } from "./keys.ts";
 export { identityRoutes } from "./routes.ts";
-export { createSetup, type Setup } from "./setup.ts";
+export { createSetup } from "./setup.ts";
 export { createThrottle } from "./throttle.ts";
 export { createTokens, type Tokens } from "./tokens.ts";
 export { createUsers, type Users } from "./users.ts";

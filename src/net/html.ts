@@ -24,7 +24,8 @@ export function html(parts: TemplateStringsArray, ...values: (string | number | 
 /** Headers of every page: scripts do not run at all, and forms go only to ourselves. */
 export const pageHeaders: Record<string, string> = {
   "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-  "referrer-policy": "no-referrer",
+  // Not "no-referrer": browsers would send forms with "Origin: null", which is refused as foreign (Fetch, append a request Origin header).
+  "referrer-policy": "same-origin",
 };
 
 export function page(title: string, body: Html): string {

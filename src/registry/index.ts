@@ -2,4 +2,4 @@
 export { createProbe } from "./probe.ts";
 export { registryRoutes } from "./routes.ts";
 export { createSearch } from "./search.ts";
-export { createServers, type Servers } from "./servers.ts";
+export { createServers } from "./servers.ts";

@@ -14,7 +14,7 @@ import { openSqlite } from "./sqlite.ts";
 import type { Tables } from "./schema.ts";
 
 export type { Tables } from "./schema.ts";
-export { createVault, type Place, type Vault } from "./envelope.ts";
+export type { Vault } from "./envelope.ts";
 
 export type Database = Kysely<Tables>;
 export type Write = Transaction<Tables>;
