@@ -6,13 +6,15 @@ import { Problem } from "../kernel/problem.ts";
 /** Names that would read as something else in paths, lists or objects. */
 const reserved = new Set(["all", "none", "any", "me", "new", "self", "__proto__", "constructor", "prototype", "tostring", "valueof", "hasownproperty", "__definegetter__", "__definesetter__", "__lookupgetter__", "__lookupsetter__"]);
 
+/** A name to look up; whether it is taken, free or reserved makes no difference. */
 export const serverName = z
   .string()
   .min(1, "Name must be 1 to 100 characters")
   .max(100, "Name must be 1 to 100 characters")
   .regex(/^[a-zA-Z0-9_-]+$/, "Name must be alphanumeric with hyphens/underscores")
-  .transform((name) => name.toLowerCase())
-  .refine((name) => !reserved.has(name), "Name is reserved");
+  .transform((name) => name.toLowerCase());
+
+const newName = serverName.refine((name) => !reserved.has(name), "Name is reserved");
 
 const serverUrl = z
   .string()
@@ -55,7 +57,7 @@ const optionalFields = {
   enabled: z.boolean().default(true),
 };
 
-export const serverCreate = z.strictObject({ name: serverName, url: serverUrl, ...optionalFields });
+export const serverCreate = z.strictObject({ name: newName, url: serverUrl, ...optionalFields });
 
 /** PUT: everything but the name; absent optional members take their defaults, absent headers are removed. */
 export const serverReplace = z.strictObject({ name: serverName.optional(), url: serverUrl, ...optionalFields });

@@ -55,10 +55,10 @@ export function createVault(current: Secret, previous: readonly Secret[] = []): 
       const key = known.get(version);
       if (format !== "v1" || key === undefined) throw new Error(`The envelope in ${place.table}.${place.column} was sealed under a key that is not configured`);
       const sealed = Buffer.from(body, "base64url");
-      const decipher = createDecipheriv("aes-256-gcm", key, Buffer.from(nonce, "base64url"), { authTagLength: 16 });
-      decipher.setAAD(associatedData(place, version));
-      decipher.setAuthTag(sealed.subarray(-16));
       try {
+        const decipher = createDecipheriv("aes-256-gcm", key, Buffer.from(nonce, "base64url"), { authTagLength: 16 });
+        decipher.setAAD(associatedData(place, version));
+        decipher.setAuthTag(sealed.subarray(-16));
         return decipher.update(sealed.subarray(0, -16), undefined, "utf8") + decipher.final("utf8");
       } catch (cause) {
         throw new Error(`The envelope in ${place.table}.${place.column} does not open: it was changed or moved`, { cause });
