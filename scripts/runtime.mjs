@@ -78,11 +78,15 @@ export function run(command, args, env = process.env) {
     process.on("SIGTERM", forward);
     process.on("SIGHUP", forward);
     process.on("SIGINT", process.stdin.isTTY ? ignore : forward);
+    // npm's shell does not hand signals on: when it is gone, whoever stopped npm meant us.
+    const parent = process.ppid;
+    const orphaned = process.env.npm_lifecycle_event === undefined ? undefined : setInterval(() => process.ppid !== parent && child.kill("SIGTERM"), 250);
     child.on("error", (error) => {
       say(`${command} cannot be started: ${error.message}`);
       resolve(1);
     });
     child.on("exit", (code, signal) => {
+      clearInterval(orphaned);
       process.off("SIGTERM", forward);
       process.off("SIGHUP", forward);
       process.off("SIGINT", process.stdin.isTTY ? ignore : forward);
