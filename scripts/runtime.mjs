@@ -13,35 +13,80 @@ const oldestMajor = 24;
 const modules = join(root, "node_modules");
 const marker = join(modules, ".sallyport-installed");
 const lock = join(root, ".install-lock");
+/** An install that takes longer than this has died without a word: milliseconds. */
+const longestInstall = 600_000;
 
 const fingerprint = () => createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
 
 /** @param {"run" | "develop"} kind what must be there: the product's own dependencies, or the tools as well. */
 function isInstalled(kind) {
-  if (!existsSync(marker)) return false;
-  const [hash, installed] = readFileSync(marker, "utf8").split(" ");
-  return hash === fingerprint() && (installed === "develop" || installed === kind);
+  const { hash, installed } = readMarker();
+  if (hash === fingerprint() && (installed === "develop" || installed === kind)) return true;
+  if (!matchesLockfile(kind)) return false;
+  writeMarker(kind);
+  return true;
 }
 
-/** Installs with progress; two starts at once wait for each other. @param {"run" | "develop"} kind */
-export async function ensureInstalled(kind) {
-  if (isInstalled(kind)) return;
+function readMarker() {
+  const [hash, installed] = existsSync(marker) ? readFileSync(marker, "utf8").split(" ") : [];
+  return { hash, installed };
+}
+
+function writeMarker(kind) {
+  try {
+    writeFileSync(marker, `${fingerprint()} ${kind}`);
+  } catch {
+    // Installed by another user: the next start compares again, which costs milliseconds.
+  }
+}
+
+/** Whether somebody's own `npm ci` or `npm install` left what the lockfile asks for: npm writes down what it installed, at the very end. */
+function matchesLockfile(kind) {
+  try {
+    const installed = JSON.parse(readFileSync(join(modules, ".package-lock.json"), "utf8")).packages;
+    const asked = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
+    return Object.entries(asked).every(([path, { version, integrity, link, dev, optional, devOptional, peer }]) => {
+      if (!path.startsWith("node_modules/") || optional || devOptional || peer || (dev && kind === "run")) return true;
+      const found = installed[path];
+      return found !== undefined && (link ? found.link === true : found.version === version && found.integrity === integrity);
+    });
+  } catch {
+    return false; // Nothing is installed, or not by an npm that we know.
+  }
+}
+
+/** Installs with progress; two starts at once wait for each other. @param {"run" | "develop"} wanted */
+export async function ensureInstalled(wanted) {
+  if (isInstalled(wanted)) return;
   await withLock(async () => {
-    if (isInstalled(kind)) return;
-    const what = kind === "run" ? "the product's dependencies" : "dependencies and development tools";
+    if (isInstalled(wanted)) return;
+    // Starting the product after an update does not take a developer's tools away.
+    const kind = readMarker().installed === "develop" ? "develop" : wanted;
     const began = Date.now();
-    say(`Installing ${what} (once; npm ci) …`);
-    const beat = setInterval(() => say(`  still installing, ${Math.round((Date.now() - began) / 1000)} s`), 5000);
-    const code = await run(process.platform === "win32" ? "npm.cmd" : "npm", ["ci", "--no-audit", "--no-fund", ...(kind === "run" ? ["--omit=dev"] : [])], { ...process.env, npm_config_loglevel: "error", npm_config_engine_strict: "false" });
+    const seconds = () => Math.round((Date.now() - began) / 1000);
+    say(`Installing ${kind === "run" ? "the product's dependencies" : "dependencies and development tools"} (once; npm ci) …`);
+    rmSync(marker, { force: true });
+    const beat = setInterval(() => say(`  still installing, ${seconds()} s`), 5000);
+    // The product's dependencies need no install scripts; those of the tools stand in package.json (allowScripts), which a test compares with the lockfile.
+    const scope = kind === "run" ? ["--omit=dev", "--ignore-scripts"] : ["--include=dev"];
+    const [npm, ...before] = npmCommand();
+    const code = await run(npm, [...before, "ci", "--include=optional", ...scope, "--no-audit", "--no-fund"], { ...process.env, npm_config_loglevel: "error", npm_config_engine_strict: "false" });
     clearInterval(beat);
     if (code !== 0) {
       say("npm ci failed. Its messages above say why; a network connection to the npm registry is needed once.");
-      process.exit(code || 1);
+      process.exit(code);
     }
-    mkdirSync(modules, { recursive: true });
-    writeFileSync(marker, `${fingerprint()} ${kind}`);
-    say(`Installed in ${Math.round((Date.now() - began) / 1000)} s.`);
+    writeMarker(kind);
+    say(`Installed in ${seconds()} s.`);
   });
+}
+
+/** The npm that started this, else the one that came with this Node.js, else the one on the PATH: program and first arguments. @returns {string[]} */
+export function npmCommand() {
+  const folder = dirname(process.execPath);
+  const scripts = [process.env.npm_execpath, join(folder, "../lib/node_modules/npm/bin/npm-cli.js"), join(folder, "node_modules/npm/bin/npm-cli.js")];
+  const script = scripts.find((path) => path !== undefined && path.endsWith("npm-cli.js") && existsSync(path));
+  return script ? [process.execPath, script] : ["npm"];
 }
 
 /** A Node.js >= 24: the one running this, or the pinned one of the runtime workspace. */
@@ -65,46 +110,55 @@ function pinnedNode() {
  * @param {readonly string[]} args
  */
 export async function become(args) {
-  process.exit(await run(nodePath(), ["--disable-warning=ExperimentalWarning", ...args], process.env));
+  process.exit(await run(nodePath(), ["--disable-warning=ExperimentalWarning", ...args]));
 }
 
-/** @returns {Promise<number>} the exit code; 128 + n for signal n. */
+/** Runs a program in the project's folder, on this terminal. @returns {Promise<number>} its exit code; 128 + n for signal n. */
 export function run(command, args, env = process.env) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: root, stdio: "inherit", env, shell: process.platform === "win32" && command.endsWith(".cmd") });
-    const forward = (signal) => child.kill(signal);
+    const child = spawn(command, args, { cwd: root, stdio: "inherit", env });
+    const forward = (signal) => void child.kill(signal);
     // A terminal sends its interrupt to the whole group: the child has it already, and decides.
-    const ignore = () => undefined;
-    process.on("SIGTERM", forward);
-    process.on("SIGHUP", forward);
-    process.on("SIGINT", process.stdin.isTTY ? ignore : forward);
+    const interrupt = process.stdin.isTTY ? () => undefined : forward;
     // npm's shell does not hand signals on: when it is gone, whoever stopped npm meant us.
     const parent = process.ppid;
-    const orphaned = process.env.npm_lifecycle_event === undefined ? undefined : setInterval(() => process.ppid !== parent && child.kill("SIGTERM"), 250);
-    child.on("error", (error) => {
-      say(`${command} cannot be started: ${error.message}`);
-      resolve(1);
-    });
-    child.on("exit", (code, signal) => {
-      clearInterval(orphaned);
+    const watch = process.env.npm_lifecycle_event === undefined ? undefined : setInterval(() => {
+      if (process.ppid === parent) return;
+      clearInterval(watch);
+      forward("SIGTERM");
+    }, 250);
+    const done = (code) => {
+      clearInterval(watch);
       process.off("SIGTERM", forward);
       process.off("SIGHUP", forward);
-      process.off("SIGINT", process.stdin.isTTY ? ignore : forward);
-      resolve(code ?? (signal === "SIGINT" ? 130 : signal === "SIGTERM" ? 143 : 1));
+      process.off("SIGINT", interrupt);
+      resolve(code);
+    };
+    process.on("SIGTERM", forward);
+    process.on("SIGHUP", forward);
+    process.on("SIGINT", interrupt);
+    child.on("error", (error) => {
+      say(`${command} cannot be started: ${error.message}`);
+      done(1);
     });
+    child.on("exit", (code, signal) => done(code ?? ({ SIGHUP: 129, SIGINT: 130, SIGKILL: 137, SIGTERM: 143 }[signal] ?? 1)));
   });
 }
 
 async function withLock(work) {
+  const owner = join(lock, "pid");
   for (let waited = 0; ; waited++) {
     try {
       mkdirSync(lock);
+      writeFileSync(owner, String(process.pid));
       break;
     } catch (error) {
       if (error.code !== "EEXIST") throw error;
-      if (Date.now() - statSync(lock, { throwIfNoEntry: false })?.mtimeMs > 600_000) rmSync(lock, { recursive: true, force: true });
-      if (waited === 0) say("Another start is installing; waiting for it …");
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      if (isAbandoned(owner)) rmSync(lock, { recursive: true, force: true });
+      else {
+        if (waited % 10 === 0) say(waited === 0 ? "Another start is installing; waiting for it …" : `  still waiting, ${waited / 2} s`);
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
     }
   }
   const release = () => rmSync(lock, { recursive: true, force: true });
@@ -114,6 +168,19 @@ async function withLock(work) {
   } finally {
     release();
     process.off("exit", release);
+  }
+}
+
+/** Whether the process that holds the lock is gone. */
+function isAbandoned(owner) {
+  const age = Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+  if (age > longestInstall) return true;
+  try {
+    process.kill(Number(readFileSync(owner, "utf8")), 0);
+    return false;
+  } catch (error) {
+    // Somebody else's process lives as well (EPERM); a lock without its number (ENOENT) is being made, or was left in that moment.
+    return error.code === "ESRCH" || (error.code === "ENOENT" && age > 5000);
   }
 }
 

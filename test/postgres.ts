@@ -14,11 +14,14 @@ declare module "vitest" {
   }
 }
 
+/** Takes 0.7 s, so every run starts it, whether its tests need it or not. @returns what stops it and leaves nothing behind. */
 export default async function startPostgres(project: TestProject): Promise<() => Promise<void>> {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-postgres-"));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
   // ast-grep-ignore: open-permissions -- under root the server runs as another user, who must be able to enter the folder
   chmodSync(folder, 0o755);
   const password = randomBytes(16).toString("hex");
+  const said: string[] = [];
   const port = await freePort();
   const postgres = new EmbeddedPostgres({
     databaseDir: join(folder, "data"),
@@ -28,16 +31,23 @@ export default async function startPostgres(project: TestProject): Promise<() =>
     persistent: false,
     createPostgresUser: true,
     // Tests measure behaviour, not durability.
-    postgresFlags: ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=300", "-c", "listen_addresses=127.0.0.1"],
-    onLog: () => undefined,
-    onError: () => undefined,
+    postgresFlags: ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=300", "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="],
+    onLog: (line: string) => void said.push(line),
+    onError: (line: unknown) => void said.push(String(line)),
   });
-  await postgres.initialise();
-  await postgres.start();
+  try {
+    await postgres.initialise();
+    await postgres.start();
+  } catch (cause) {
+    remove();
+    throw new Error(`PostgreSQL for the tests did not start:\n${said.slice(-20).join("\n")}`, { cause });
+  }
+  // Its log is only of interest until it runs.
+  said.length = 0;
   project.provide("postgresUrl", `postgres://postgres:${password}@127.0.0.1:${port}`);
   return async () => {
     await postgres.stop();
-    rmSync(folder, { recursive: true, force: true });
+    remove();
   };
 }
 
