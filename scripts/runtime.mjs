@@ -4,7 +4,7 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -13,6 +13,8 @@ const oldestMajor = 24;
 const modules = join(root, "node_modules");
 const marker = join(modules, ".sallyport-installed");
 const lock = join(root, ".install-lock");
+/** Process ids of the start that installs and of its npm, which outlives a killed start. */
+const lockOwners = join(lock, "pids");
 /** An install that takes longer than this has died without a word: milliseconds. */
 const longestInstall = 600_000;
 
@@ -70,7 +72,7 @@ export async function ensureInstalled(wanted) {
     // The product's dependencies need no install scripts; those of the tools stand in package.json (allowScripts), which a test compares with the lockfile.
     const scope = kind === "run" ? ["--omit=dev", "--ignore-scripts"] : ["--include=dev"];
     const [npm, ...before] = npmCommand();
-    const code = await run(npm, [...before, "ci", "--include=optional", ...scope, "--no-audit", "--no-fund"], { ...process.env, npm_config_loglevel: "error", npm_config_engine_strict: "false" });
+    const code = await run(npm, [...before, "ci", "--include=optional", ...scope, "--no-audit", "--no-fund"], { ...process.env, npm_config_loglevel: "error", npm_config_engine_strict: "false" }, (pid) => appendFileSync(lockOwners, ` ${pid}`));
     clearInterval(beat);
     if (code !== 0) {
       say("npm ci failed. Its messages above say why; a network connection to the npm registry is needed once.");
@@ -113,10 +115,11 @@ export async function become(args) {
   process.exit(await run(nodePath(), ["--disable-warning=ExperimentalWarning", ...args]));
 }
 
-/** Runs a program in the project's folder, on this terminal. @returns {Promise<number>} its exit code; 128 + n for signal n. */
-export function run(command, args, env = process.env) {
+/** Runs a program in the project's folder, on this terminal; tells its process id. @returns {Promise<number>} its exit code; 128 + n for signal n. */
+export function run(command, args, env = process.env, started = (_pid) => undefined) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { cwd: root, stdio: "inherit", env });
+    if (child.pid !== undefined) started(child.pid);
     const forward = (signal) => void child.kill(signal);
     // A terminal sends its interrupt to the whole group: the child has it already, and decides.
     const interrupt = process.stdin.isTTY ? () => undefined : forward;
@@ -146,15 +149,14 @@ export function run(command, args, env = process.env) {
 }
 
 async function withLock(work) {
-  const owner = join(lock, "pid");
   for (let waited = 0; ; waited++) {
     try {
       mkdirSync(lock);
-      writeFileSync(owner, String(process.pid));
+      writeFileSync(lockOwners, String(process.pid));
       break;
     } catch (error) {
       if (error.code !== "EEXIST") throw error;
-      if (isAbandoned(owner)) rmSync(lock, { recursive: true, force: true });
+      if (isAbandoned()) rmSync(lock, { recursive: true, force: true });
       else {
         if (waited % 10 === 0) say(waited === 0 ? "Another start is installing; waiting for it …" : `  still waiting, ${waited / 2} s`);
         await new Promise((resolve) => setTimeout(resolve, 500));
@@ -171,16 +173,22 @@ async function withLock(work) {
   }
 }
 
-/** Whether the process that holds the lock is gone. */
-function isAbandoned(owner) {
+/** Whether everybody who held the lock is gone. */
+function isAbandoned() {
   const age = Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
   if (age > longestInstall) return true;
   try {
-    process.kill(Number(readFileSync(owner, "utf8")), 0);
-    return false;
+    return !readFileSync(lockOwners, "utf8").trim().split(" ").map(Number).some(isAlive);
+  } catch {
+    return age > 5000; // A lock without its numbers is being made this moment, or was left in it.
+  }
+}
+
+function isAlive(pid) {
+  try {
+    return process.kill(pid, 0);
   } catch (error) {
-    // Somebody else's process lives as well (EPERM); a lock without its number (ENOENT) is being made, or was left in that moment.
-    return error.code === "ESRCH" || (error.code === "ENOENT" && age > 5000);
+    return error.code === "EPERM"; // Somebody else's process lives as well.
   }
 }
 
