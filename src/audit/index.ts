@@ -21,7 +21,8 @@ export interface Audit {
 }
 
 type Row = Insertable<Tables["audit_events"]>;
-const batch = 400;
+/** Rows of one insert: small, so that writing never holds up a call for long. */
+const batch = 100;
 
 export interface AuditOptions {
   storage: Storage;
@@ -33,7 +34,7 @@ export interface AuditOptions {
 }
 
 export function createAudit({ storage, log, capacity = 50_000, interval = 50 }: AuditOptions): Audit {
-  let queue: Row[] = [];
+  const queue: Row[] = [];
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
   let lost = 0;
@@ -43,7 +44,7 @@ export function createAudit({ storage, log, capacity = 50_000, interval = 50 }: 
       const rows = queue.slice(0, batch);
       try {
         await storage.db.insertInto("audit_events").values(rows).execute();
-        queue = queue.slice(rows.length);
+        queue.splice(0, rows.length);
         if (lost > 0) {
           log.error("audit.events.lost", { count: lost });
           lost = 0;

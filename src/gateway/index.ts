@@ -122,16 +122,16 @@ async function serve(options: GatewayOptions, compile: (state: ServerState) => C
       idleTimeout: options.idleTimeout,
       jsonLimit: options.responseLimit,
       translate(upstreamStatus, headers) {
-        const answer = acceptable(method, upstreamStatus, headers);
+        const answer = acceptable(method, upstreamStatus, headers, info.headers);
         const minted = headers["mcp-session-id"];
-        if (typeof minted === "string") answer.headers["mcp-session-id"] = sessions.bind(minted, userId, serverId);
+        if (typeof minted === "string") answer.headers.push("mcp-session-id", sessions.bind(minted, userId, serverId));
         return answer;
       },
     });
     ({ status, bytes } = carried);
   } catch (error) {
     failure = failureOf(error);
-    status = fail(error, message?.id, response, info.requestId, options);
+    status = fail(error, message?.id, response, info, options);
   }
   const milliseconds = Math.round((performance.now() - started) * 100) / 100;
   log.info("request", { requestId: info.requestId, method: request.method, route, status, milliseconds, bytes, actorId: principal?.userId, server: server?.name });
@@ -178,15 +178,15 @@ function openSession(sessions: SessionBinding, request: IncomingMessage, princip
 }
 
 /** What of an upstream's answer may reach a client. */
-function acceptable(method: string, status: number, headers: Record<string, string | string[] | undefined>): { status: number; headers: Record<string, string> } {
+function acceptable(method: string, status: number, headers: Record<string, string | string[] | undefined>, always: readonly string[]): { status: number; headers: string[] } {
   if (status >= 300 && status < 400) throw new UpstreamError("refused", "The upstream redirects, which is not followed");
   if (status === 401 || status === 403 || status === 407) throw new UpstreamError("refused", "The upstream refused the stored credentials");
   const type = String(headers["content-type"] ?? "");
   const mayBeEmpty = method === "DELETE" || status === 202 || status === 204 || headers["content-length"] === "0";
   if (status < 300 && !(mayBeEmpty && type === "") && !/^(?:application\/json|text\/event-stream)\b/i.test(type)) throw new UpstreamError("broken", "The upstream answered with something other than JSON or an event stream");
-  const passed = clientHeaders(headers);
-  if (!/^(?:application\/json|text\/event-stream|text\/plain)\b/i.test(type)) delete passed["content-type"];
-  if (/^text\/event-stream\b/i.test(type)) passed["x-accel-buffering"] = "no";
+  const isText = /^(?:application\/json|text\/event-stream|text\/plain)\b/i.test(type);
+  const passed = clientHeaders(isText ? headers : { ...headers, "content-type": undefined }, always);
+  if (/^text\/event-stream\b/i.test(type)) passed.push("x-accel-buffering", "no");
   return { status: status >= 500 ? 502 : status, headers: passed };
 }
 
@@ -199,25 +199,26 @@ function failureOf(error: unknown): string {
 }
 
 /** Answers with the error, if there is still somebody to answer. @returns the status for the log. */
-function fail(error: unknown, id: RequestId | undefined, response: ServerResponse, requestId: string, { log }: GatewayOptions): number {
+function fail(error: unknown, id: RequestId | undefined, response: ServerResponse, info: RawInfo, { log }: GatewayOptions): number {
+  const { requestId } = info;
   if (error instanceof UpstreamError && error.reason === "client-left") return upstreamStatus["client-left"];
   if (response.headersSent) {
     response.destroy();
     return 502;
   }
   if (error instanceof Problem && error.code !== "upstream-refused") {
-    sendProblem(response, error, requestId);
+    sendProblem(response, error, info);
     return error.status;
   }
-  if (error instanceof WireError) return sendJsonRpcError(response, error.status, error.code, error.message, error.id ?? id, error.data);
-  if (error instanceof Problem) return sendJsonRpcError(response, 502, errorCodes.internal, "The upstream's address is not allowed", id);
-  if (error instanceof UpstreamError) return sendJsonRpcError(response, upstreamStatus[error.reason], errorCodes.internal, error.message, id);
+  if (error instanceof WireError) return sendJsonRpcError(response, info, error.status, error.code, error.message, error.id ?? id, error.data);
+  if (error instanceof Problem) return sendJsonRpcError(response, info, 502, errorCodes.internal, "The upstream's address is not allowed", id);
+  if (error instanceof UpstreamError) return sendJsonRpcError(response, info, upstreamStatus[error.reason], errorCodes.internal, error.message, id);
   log.error("request.failed", { requestId, route, status: 500, error });
-  return sendJsonRpcError(response, 500, errorCodes.internal, "Something failed on our side", id);
+  return sendJsonRpcError(response, info, 500, errorCodes.internal, "Something failed on our side", id);
 }
 
-function sendJsonRpcError(response: ServerResponse, status: number, code: number, message: string, id: RequestId | undefined, data?: unknown): number {
-  response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
+function sendJsonRpcError(response: ServerResponse, { headers }: RawInfo, status: number, code: number, message: string, id: RequestId | undefined, data?: unknown): number {
+  response.writeHead(status, [...headers, "content-type", "application/json", "cache-control", "no-store"]);
   response.end(JSON.stringify({ jsonrpc: "2.0", id: id ?? null, error: { code, message, ...(data === undefined ? {} : { data }) } }));
   return status;
 }

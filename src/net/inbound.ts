@@ -12,7 +12,7 @@ import { newId } from "../kernel/ids.ts";
 import type { Log } from "../kernel/log.ts";
 import { problem, type Problem } from "../kernel/problem.ts";
 import { classifyAddress } from "./address.ts";
-import type { Api } from "./api.ts";
+import type { Api, Bindings } from "./api.ts";
 
 export interface InboundOptions {
   host: string;
@@ -34,6 +34,8 @@ export type RawHandler = (request: IncomingMessage, response: ServerResponse, in
 export interface RawInfo {
   requestId: string;
   address: string;
+  /** Flat list of the headers that every response carries; a raw handler writes them first. */
+  headers: readonly string[];
 }
 
 export interface Inbound {
@@ -46,16 +48,17 @@ export interface Inbound {
   stop(graceMilliseconds: number): Promise<void>;
 }
 
-const securityHeaders: readonly (readonly [string, string])[] = [
-  ["content-security-policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"],
-  ["x-content-type-options", "nosniff"],
-  ["x-frame-options", "DENY"],
-  ["referrer-policy", "no-referrer"],
-  ["cross-origin-opener-policy", "same-origin"],
-  ["cross-origin-resource-policy", "same-origin"],
-  ["permissions-policy", "accelerometer=(), camera=(), geolocation=(), microphone=(), payment=(), usb=()"],
+/** Flat, as node:http takes them fastest. */
+const securityHeaders: readonly string[] = [
+  ...["content-security-policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"],
+  ...["x-content-type-options", "nosniff"],
+  ...["x-frame-options", "DENY"],
+  ...["referrer-policy", "no-referrer"],
+  ...["cross-origin-opener-policy", "same-origin"],
+  ...["cross-origin-resource-policy", "same-origin"],
+  ...["permissions-policy", "accelerometer=(), camera=(), geolocation=(), microphone=(), payment=(), usb=()"],
 ];
-const hsts = "max-age=31536000";
+const hsts = ["strict-transport-security", "max-age=31536000"];
 const loopbackNames = ["localhost", "127.0.0.1", "[::1]"];
 
 /** @throws Error when the address is not allowed: all interfaces and public addresses need the explicit acknowledgement. */
@@ -85,17 +88,17 @@ export async function openInbound(options: InboundOptions): Promise<Inbound> {
     isLoopback,
     serve(api, raw) {
       const listener = getRequestListener((request, env) => api.fetch(request, bindingsOf((env as { incoming: IncomingMessage }).incoming)), { overrideGlobalObjects: false });
-      const infos = new WeakMap<IncomingMessage, RawInfo>();
+      const infos = new WeakMap<IncomingMessage, Bindings>();
       const bindingsOf = (incoming: IncomingMessage) => infos.get(incoming) ?? { requestId: newId(), address: "" };
+      const always = options.tls ? [...securityHeaders, ...hsts] : securityHeaders;
       handle = (request, response) => {
-        const info: RawInfo = { requestId: newId(), address: clientAddress(request, options.trustedProxyHops) };
-        for (const [name, value] of securityHeaders) response.setHeader(name, value);
-        if (options.tls) response.setHeader("strict-transport-security", hsts);
-        response.setHeader("x-request-id", info.requestId);
+        const requestId = newId();
+        const info: RawInfo = { requestId, address: clientAddress(request, options.trustedProxyHops), headers: [...always, "x-request-id", requestId] };
         const refused = admitted(request);
         if (refused) return refuse(response, refused, info, options);
         if (raw(request, response, info)) return;
         infos.set(request, info);
+        for (let index = 0; index < info.headers.length; index += 2) response.setHeader(info.headers[index] ?? "", info.headers[index + 1] ?? "");
         void listener(request, response);
       };
       for (const [request, response] of early.splice(0)) handle(request, response);
@@ -157,16 +160,17 @@ function createAdmission(options: InboundOptions, url: string, port: number): (r
   };
 }
 
-function refuse(response: ServerResponse, refused: Problem, { requestId }: RawInfo, { log, onRefused }: InboundOptions): void {
+function refuse(response: ServerResponse, refused: Problem, info: RawInfo, { log, onRefused }: InboundOptions): void {
+  const { requestId } = info;
   log.info("request", { requestId, status: refused.status, reason: refused.code });
   onRefused(refused.code, requestId);
-  sendProblem(response, refused, requestId, true);
+  sendProblem(response, refused, info, true);
 }
 
 /** Writes a problem on a raw response. @param close also ends the connection: the rest of the request is not wanted. */
-export function sendProblem(response: ServerResponse, refused: Problem, requestId: string, close = false): void {
+export function sendProblem(response: ServerResponse, refused: Problem, { requestId, headers }: RawInfo, close = false): void {
   if (response.headersSent) return void response.destroy();
-  response.writeHead(refused.status, { "content-type": "application/problem+json", "cache-control": "no-store", ...refused.extras.headers, ...(close ? { connection: "close" } : {}) });
+  response.writeHead(refused.status, [...headers, "content-type", "application/problem+json", "cache-control", "no-store", ...Object.entries({ ...refused.extras.headers, ...(close ? { connection: "close" } : {}) }).flat()]);
   response.end(JSON.stringify(refused.body(requestId)));
 }
 

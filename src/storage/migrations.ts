@@ -71,7 +71,7 @@ const first: Migration = {
     await schema
       .createTable("audit_events")
       .addColumn("sequence", postgres ? "bigserial" : "integer", (c) => (postgres ? c.primaryKey() : c.primaryKey().autoIncrement()))
-      .addColumn("id", "text", (c) => c.notNull().unique())
+      .addColumn("id", "text", (c) => c.notNull())
       .addColumn("at", "bigint", (c) => c.notNull())
       .addColumn("type", "text", (c) => c.notNull())
       .addColumn("severity", "text", (c) => c.notNull())

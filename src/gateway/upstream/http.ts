@@ -21,8 +21,11 @@ export interface Forwarding {
   /** Bytes of a JSON answer; event streams are bounded by time. */
   jsonLimit: number;
   /** Turns the upstream's status and headers into the client's. @throws to refuse the answer. */
-  translate(status: number, headers: Record<string, string | string[] | undefined>): { status: number; headers: Record<string, string> };
+  translate(status: number, headers: Record<string, string | string[] | undefined>): { status: number; headers: string[] };
 }
+
+/** A JSON answer of known length up to this many bytes is sent in one write; everything else streams. */
+const oneWrite = 65_536;
 
 export interface Carried {
   status: number;
@@ -48,6 +51,7 @@ export function forward(options: Forwarding): Promise<Carried> {
     let bytes = 0;
     let limit = Number.POSITIVE_INFINITY;
     let left = false;
+    let whole: { status: number; headers: string[]; chunks: Buffer[] } | undefined;
     const onClose = () => {
       if (response.writableFinished) return;
       left = true;
@@ -72,18 +76,28 @@ export function forward(options: Forwarding): Promise<Carried> {
           if (upstreamStatus < 200) return;
           const translated = options.translate(upstreamStatus, headers);
           status = translated.status;
-          if (!translated.headers["content-type"]?.startsWith("text/event-stream")) limit = jsonLimit;
+          const streams = String(headers["content-type"] ?? "").startsWith("text/event-stream");
+          if (!streams) limit = jsonLimit;
+          if (!streams && Number(headers["content-length"] ?? Number.POSITIVE_INFINITY) <= oneWrite) {
+            whole = { ...translated, chunks: [] };
+            return;
+          }
           response.writeHead(status, translated.headers);
-          if (limit === Number.POSITIVE_INFINITY) response.flushHeaders();
+          if (streams) response.flushHeaders();
         },
         onResponseData(started, chunk) {
           bytes += chunk.length;
           if (bytes > limit) throw new UpstreamError("too-large", `The answer is larger than ${limit} bytes (SALLYPORT_RESPONSE_LIMIT)`);
-          if (!response.write(chunk)) started.pause();
+          if (whole) whole.chunks.push(chunk);
+          else if (!response.write(chunk)) started.pause();
         },
         onResponseEnd() {
           settle();
-          response.end();
+          if (whole) {
+            whole.headers.push("content-length", String(bytes));
+            response.writeHead(whole.status, whole.headers);
+            response.end(whole.chunks.length === 1 ? whole.chunks[0] : Buffer.concat(whole.chunks));
+          } else response.end();
           resolve({ status, bytes });
         },
         onResponseError(_controller, error) {

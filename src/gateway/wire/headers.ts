@@ -25,12 +25,13 @@ export function upstreamHeaders(received: IncomingHttpHeaders, credentials: read
 
 const outward = ["content-type", "cache-control", "mcp-protocol-version", "retry-after", "allow"] as const;
 
-export function clientHeaders(received: Record<string, string | string[] | undefined>): Record<string, string> {
-  const headers: Record<string, string> = {};
+/** Flat name/value list for the client's response, after the headers that every response of ours carries. */
+export function clientHeaders(received: Record<string, string | string[] | undefined>, always: readonly string[]): string[] {
+  const headers = [...always];
   for (const name of outward) {
     const value = received[name];
-    if (typeof value === "string") headers[name] = value;
+    if (typeof value === "string") headers.push(name, value);
+    else if (name === "cache-control") headers.push(name, "no-store");
   }
-  headers["cache-control"] ??= "no-store";
   return headers;
 }

@@ -1,132 +1,111 @@
 /**
- * A small pattern language over token classes. A pattern is a row of steps: `CLASS`, `word` or alternatives `A|B`; `~n` before a
- * step lets up to n tokens lie between; `+A` must not be negated ("never reads"); `!A` must stand where an order stands (start of the
- * sentence, after "must", "please", "and", …). Matching is a dynamic programme: linear in tokens times steps.
+ * A small pattern language over concepts, for what is said in more than one word: `TELL!ban ~4 USER` is a telling that is forbidden,
+ * then the user within four further tokens. Steps: CONCEPTS or words joined by `|`; `~n` lets up to n tokens lie between; `+` must not be
+ * negated; `!command`, `!ban`, `!no` (ban or denial) and `!do` (commanded or left open, neither negated nor a fact) ask for a mood.
  */
-import { classId, words, enter } from "./classes.ts";
-import type { Sentence, Token } from "./tokens.ts";
+import { concepts, conceptNumber, type Concept } from "./lexicon.ts";
+import type { Mood, Token } from "./tokens.ts";
 
+type Ask = "any" | "positive" | "command" | "ban" | "no" | "do";
 interface Step {
-  readonly classes: readonly number[];
+  readonly ids: readonly number[];
   readonly gap: number;
-  readonly positive: boolean;
-  readonly order: boolean;
+  readonly ask: Ask;
 }
-
 export interface Pattern {
   readonly source: string;
   readonly steps: readonly Step[];
+  /** Ids that must occur for the pattern to match: a cheap refusal. */
+  readonly needs: readonly number[];
+}
+
+const known: ReadonlySet<string> = new Set(concepts);
+const literals = new Map<string, number>();
+function literal(word: string): number {
+  const id = literals.get(word) ?? concepts.length + literals.size;
+  literals.set(word, id);
+  return id;
 }
 
 export function pattern(source: string): Pattern {
   const steps: Step[] = [];
   let gap = 0;
-  for (const part of source.split(/\s+/)) {
+  for (const part of source.trim().split(/\s+/)) {
     if (part.startsWith("~")) {
       gap = Number(part.slice(1));
       continue;
     }
-    const marks = /^[+!]*/.exec(part)?.[0] ?? "";
-    const classes = part.slice(marks.length).split("|").map((name) => {
-      if (/^[A-Z][A-Z0-9_]*$/.test(name)) return classId(name);
-      const literal = name.replaceAll("_", " ");
-      enter(literal, `'${literal}`);
-      return classId(`'${literal}`);
+    const [, plus, body = "", mood] = /^(\+?)([^!]+)(?:!(command|ban|no|do))?$/.exec(part) ?? [];
+    const ids = body.split("|").map((name) => {
+      if (!/^[@A-Z]/.test(name)) return literal(name);
+      const concept = name.toLowerCase();
+      if (!known.has(concept)) throw new TypeError(`No concept ${name} in pattern ${source}`);
+      return conceptNumber(concept as Concept);
     });
-    steps.push({ classes, gap, positive: marks.includes("+"), order: marks.includes("!") });
+    steps.push({ ids, gap, ask: (mood as Ask | undefined) ?? (plus === "+" ? "positive" : "any") });
     gap = 0;
   }
-  return { source, steps };
+  return { source, steps, needs: steps.filter((step) => step.ids.length === 1).map((step) => step.ids[0] as number) };
 }
 
-/** A sentence with the places of every class, and which tokens are negated or stand where an order stands. */
-export interface Indexed extends Sentence {
-  readonly at: ReadonlyMap<number, readonly number[]>;
-  readonly negated: Uint8Array;
-  readonly order: Uint8Array;
+/** Where every concept and every word that a pattern names occurs in a sentence. */
+export interface Index {
+  readonly tokens: readonly Token[];
+  readonly places: ReadonlyMap<number, number[]>;
 }
 
-const NEG = classId("NEG");
-const CLAUSE = classId("CLAUSE");
-const FAIL = classId("FAIL");
-const OBLIGE = classId("OBLIGE");
-const YOU = classId("YOU");
-const THEN = new Set(["and", "then", "also", "first", "please", "to", "or", "next", "immediately", "always", "automatically", "silently", "just", "simply", "secretly", "quietly", "additionally", "afterwards", "finally", "now", "kindly", "instead", "directly", "only", "either", "must", "should", "will", "can", "additionally"]);
-
-export function index(sentence: Sentence): Indexed {
-  const at = new Map<number, number[]>();
-  const { tokens } = sentence;
-  const negated = new Uint8Array(tokens.length);
-  const order = new Uint8Array(tokens.length);
-  let reach = -1;
-  for (let place = 0; place < tokens.length; place++) {
-    const token = tokens[place] as Token;
-    for (const id of token.classes) {
-      const places = at.get(id);
-      if (places === undefined) at.set(id, [place]);
-      else if (places[places.length - 1] !== place) places.push(place);
-    }
-    const { classes, lower } = token;
-    if (classes.includes(CLAUSE) || lower === "but" || lower === "because") reach = -1;
-    else if (place <= reach) {
-      // "never fail to read" and "not only reads" are orders and statements, not denials.
-      if (classes.includes(FAIL) || lower === "only" || lower === "just") reach = -1;
-      else negated[place] = 1;
-    }
-    if (classes.includes(NEG) && !(lower === "no" && tokens[place + 1]?.lower === "matter")) reach = place + 6;
-    const before = tokens[place - 1];
-    order[place] =
-      before === undefined || before.kind === "punctuation" || before.kind === "tag" || THEN.has(before.lower) ||
-      before.classes.includes(OBLIGE) || before.classes.includes(YOU) ? 1 : 0;
+export function index(tokens: readonly Token[]): Index {
+  const places = new Map<number, number[]>();
+  const put = (id: number, at: number): void => {
+    const list = places.get(id);
+    if (list === undefined) places.set(id, [at]);
+    else if (list[list.length - 1] !== at) list.push(at);
+  };
+  for (let at = 0; at < tokens.length; at++) {
+    const token = tokens[at] as Token;
+    for (const concept of token.concepts) put(concept, at);
+    const id = literals.get(token.text);
+    if (id !== undefined) put(id, at);
   }
-  return { ...sentence, at, negated, order };
+  return { tokens, places };
 }
 
-/** The token span [first, last] of the first match, or undefined. */
-export function find(sentence: Indexed, { steps }: Pattern): readonly [number, number] | undefined {
-  for (const step of steps) {
-    let present = false;
-    for (const id of step.classes) if (sentence.at.has(id)) { present = true; break; }
-    if (!present) return undefined;
-  }
+const fits: Record<Ask, (mood: Mood) => boolean> = {
+  any: () => true,
+  positive: (mood) => mood !== "ban" && mood !== "denial",
+  command: (mood) => mood === "command" || mood === "bid",
+  ban: (mood) => mood === "ban",
+  no: (mood) => mood === "ban" || mood === "denial",
+  do: (mood) => mood === "command" || mood === "bid" || mood === "plain",
+};
+
+/** The tokens [first, last] of the first match. A dynamic programme over places: linear in places times steps. */
+export function find(sentence: Index, { steps, needs }: Pattern): readonly [number, number] | undefined {
+  for (const id of needs) if (!sentence.places.has(id)) return undefined;
   let reached: (readonly [number, number])[] = [];
   for (let number = 0; number < steps.length; number++) {
-    const step = steps[number] as Step;
-    const places = step.classes.length === 1 ? sentence.at.get(step.classes[0] as number) as readonly number[] : union(sentence, step.classes);
+    const { ids, gap, ask } = steps[number] as Step;
     const next: (readonly [number, number])[] = [];
-    if (number === 0) {
-      for (const place of places) if (fits(sentence, place, step)) next.push([place, place]);
-    } else {
-      let from = 0;
-      for (const place of places) {
-        while (from < reached.length && (reached[from] as readonly [number, number])[1] < place - 1 - step.gap) from += 1;
-        const previous = reached[from];
-        if (previous !== undefined && previous[1] < place && fits(sentence, place, step)) next.push([previous[0], place]);
+    for (const place of merged(sentence, ids)) {
+      if (!fits[ask]((sentence.tokens[place] as Token).mood)) continue;
+      if (number === 0) next.push([place, place]);
+      else {
+        const before = reached.find(([, last]) => last < place && last >= place - 1 - gap);
+        if (before !== undefined) next.push([before[0], place]);
       }
     }
     if (next.length === 0) return undefined;
-    reached = next;
+    reached = next.length > 24 ? next.slice(0, 24) : next;
   }
   return reached[0];
 }
 
-function fits(sentence: Indexed, place: number, step: Step): boolean {
-  return !(step.positive && sentence.negated[place] === 1) && !(step.order && sentence.order[place] === 0);
-}
-
-function union(sentence: Indexed, classes: readonly number[]): readonly number[] {
-  const merged: number[] = [];
-  for (const id of classes) {
-    const places = sentence.at.get(id);
-    if (places !== undefined) merged.push(...places);
+function merged(sentence: Index, ids: readonly number[]): readonly number[] {
+  if (ids.length === 1) return sentence.places.get(ids[0] as number) ?? [];
+  const all: number[] = [];
+  for (const id of ids) {
+    const places = sentence.places.get(id);
+    if (places !== undefined) all.push(...places);
   }
-  merged.sort((left, right) => left - right);
-  return merged;
-}
-
-/** Whether the class names a word of the lexicon or a token kind; a misspelt class in a pattern is an error at load. */
-export function isKnownClass(name: string): boolean {
-  const id = classId(name);
-  for (const ids of words.values()) if (ids.includes(id)) return true;
-  return false;
+  return all.length < 2 ? all : all.sort((a, b) => a - b);
 }

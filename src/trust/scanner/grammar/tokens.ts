@@ -5,10 +5,13 @@
 import "./languages.ts";
 import { base, conceptNumber, gerund, look, lookForeign, past, phraseHeads, phrases, shellWords, third, verbCount, type Concept } from "./lexicon.ts";
 import { substrings } from "./languages.ts";
-import { isBadHost, isSecretPath } from "./places.ts";
+import { isBadHost, isMetadataService, isSecretPath } from "./places.ts";
 
-/** plain: says nothing of who acts. command/ban: the reader is told to do or not to do it. fact/denial: something does or does not. */
-export const moods = ["plain", "command", "ban", "fact", "denial"] as const;
+/**
+ * plain: says nothing of who acts. command/ban: the reader is told to do or not to do it. fact/denial: something does or does not.
+ * bid: a bare imperative that opens a sentence after the first one ("Deletes a file. Use with care."); in the first it says what the tool does.
+ */
+export const moods = ["plain", "command", "ban", "fact", "denial", "bid"] as const;
 export type Mood = (typeof moods)[number];
 
 export interface Token {
@@ -27,35 +30,28 @@ export interface Token {
 }
 export type Kind = "word" | "ident" | "path" | "url" | "email" | "number" | "tag" | "mark" | "shell";
 
-const pattern = new RegExp(
-  [
-    String.raw`(?<url>(?:https?|ftp|wss?):\/\/[^\s"'<>)\]}\u0060]+)`,
-    String.raw`(?<email>[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,63}@[A-Za-z0-9-]{1,63}\.[A-Za-z0-9.-]{2,80})`,
-    String.raw`(?<tag><[!/]?[A-Za-z|!_-][^<>\n]{0,60}>|\[\/?[A-Z][A-Z _-]{2,40}\]|<\|[a-z_]{2,30}\|>)`,
-    String.raw`(?<path>(?:~|\.{1,2}|\$[A-Z]{2,20}|%[A-Z]{2,20}%|[A-Za-z]:)?[\\/][\w.@*~-]+(?:[\\/][\w.@*~$-]*)*|\.[a-z][\w-]{1,40}(?:\.[\w-]{1,20})*(?:\/[\w.@*-]*)*|[A-Za-z]\w{0,60}\.(?:json|ya?ml|toml|env|pem|key|ini|conf|cfg|txt|md|sh|db|sqlite|kdbx|p12|pfx|dat|log|csv|py|js|ts)\b)`,
-    String.raw`(?<ident>[A-Za-z]\w*(?:[_]\w+)+(?:\(\))?|[a-z]+[a-z0-9]*(?:[A-Z][a-z0-9]+)+(?:\(\))?|[A-Za-z]\w*\(\))`,
-    String.raw`(?<number>\d[\d.,:%/-]*)`,
-    String.raw`(?<word>\p{L}[\p{L}\p{M}]*(?:['\u2019-][\p{L}]+)*\d{0,4})`,
-    String.raw`(?<mark>&&|\|\||\$\(|[.,:;!?()|$\u2014\u2013\u060c\u3001\uff0c-]|=>|->|\u2192)`,
-  ].join("|"),
-  "gu",
-);
+// One alternative per kind, each a run of one class after a distinct beginning, so that every character is read once.
+const pattern =
+  /(?<url>(?:https?|ftp|wss?):\/\/[^\s"'<>)\]}`]+)|(?<email>[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,63}@[A-Za-z0-9-]{1,63}\.[A-Za-z0-9.-]{2,80})|(?<tag><[!/]?[A-Za-z|!_-][^<>\n]{0,60}>|\[\/?[A-Z][A-Z _-]{2,40}\]|<\|[a-z_]{2,30}\|>)|(?<path>(?<![\w)>])(?:~|\.{1,2}|\$[A-Z]{2,20}|%[A-Z]{2,20}%|[A-Za-z]:)?[\\/][\w.@*~-][\w.@*~$\\/-]*|\.[a-z][\w-]{1,40}[\w./@*-]*|[A-Za-z]\w{0,60}\.(?:json|ya?ml|toml|env|pem|key|ini|conf|cfg|txt|md|sh|db|sqlite|kdbx|p12|pfx|dat|log|csv|py|js|ts)\b)|(?<ident>[A-Za-z][A-Za-z0-9]*_\w+(?:\(\))?|[a-z][a-z0-9]*[A-Z][A-Za-z0-9]*(?:\(\))?|[A-Za-z]\w*\(\))|(?<number>\d[\d.,:%/-]*)|(?<word>\p{L}[\p{L}\p{M}]*(?:['\u2019-]\p{L}+)*\d{0,4})|(?<mark>&&|\|\||\$\(|[.,:;!?()|$\u2014\u2013\u060c\u3001\uff0c-]|=>|->|\u2192)/gu;
 
 const heads = phraseHeads();
 const c = (concept: Concept): number => conceptNumber(concept);
 const own = {
   secretPath: c("@secretpath"), path: c("@path"), url: c("@url"), email: c("@email"), ident: c("@ident"), shell: c("@shell"), number: c("@number"),
-  caps: c("@caps"), tag: c("@tag"), badHost: c("@badhost"), foreign: c("@foreign"), external: c("external"), not: c("not"), file: c("file"),
+  caps: c("@caps"), quoted: c("@quoted"), param: c("@param"), banner: c("@banner"), authority: c("authority"), urgent: c("urgent"), pretext: c("pretext"), tag: c("@tag"), badHost: c("@badhost"), foreign: c("@foreign"), external: c("external"), not: c("not"), file: c("file"),
   secret: c("secret"), config: c("config"),
 };
 const nothing: readonly number[] = [];
-const englishGlue: ReadonlySet<string> = new Set("the a an of to and is are for in with this that or be by on from you your must as it if not use".split(" "));
+const englishGlue: ReadonlySet<string> = new Set("the of to and is are for with this that be by from you your must it will can should any all".split(" "));
 const ideographs = /[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]/;
 
 /** At most this many tokens are read of one sentence; a sentence has at most 1,200 characters. */
 const maximumTokens = 320;
 
-export function tokenise(text: string, from: number, to: number): Token[] {
+const noNames: ReadonlySet<string> = new Set();
+
+/** `later`: not the first sentence of its text. `names`: the tool's own parameters, lower case; a word that is one of them is marked where it is written like a name. */
+export function tokenise(text: string, from: number, to: number, names: ReadonlySet<string> = noNames, later = false): Token[] {
   const tokens: Token[] = [];
   const slice = text.slice(from, to);
   let glue = 0;
@@ -76,15 +72,39 @@ export function tokenise(text: string, from: number, to: number): Token[] {
       tokens.push({ text: lower, from: start, to: start + raw.length, kind: "word", caps: raw.length > 1 && raw === raw.toUpperCase() && raw !== lower, concepts: nothing, form: 0, mood: "plain", clauseStart: false });
     } else tokens.push(special(raw, start, groups));
   }
-  assign(tokens, words > 3 && glue * 7 < words);
-  setMoods(tokens);
+  assign(tokens, words > 2 && glue * 9 < words);
+  mark(tokens, text, names);
+  setMoods(tokens, later);
   return tokens;
+}
+
+/** Quotation, capitals, numbers, banners and the tool's own parameters. */
+function mark(tokens: readonly Token[], text: string, names: ReadonlySet<string>): void {
+  let loud = 0;
+  let solemn = false;
+  for (let at = 0; at < tokens.length; at++) {
+    const token = tokens[at] as Token;
+    const before = text.charAt(token.from - 1);
+    const quoted = before === "'" || before === '"' || before === "`" || before === "\u2018" || before === "\u201c";
+    if (quoted && token.kind !== "mark") token.concepts = [...token.concepts, own.quoted];
+    if (names.size > 0 && (token.kind === "ident" || quoted) && names.has(token.text)) token.concepts = [...token.concepts, own.param];
+    if (token.kind === "word" && token.caps && token.text.length > 2) token.concepts = [...token.concepts, own.caps];
+    if (at < 8 && loud === at - (tokens[0]?.kind === "mark" ? 1 : 0) && token.caps) {
+      loud += 1;
+      if (token.concepts.includes(own.authority) || token.concepts.includes(own.urgent) || token.concepts.includes(own.pretext)) solemn = true;
+    }
+  }
+  const first = tokens[0];
+  if (first === undefined) return;
+  const after = tokens[loud + (first.kind === "mark" ? 1 : 0)];
+  const bracketed = first.kind === "tag" && first.text.startsWith("[") && /admin|system|security|notice|alert|instruction|override|internal|debug|critical|urgent/.test(first.text);
+  if (bracketed || (loud >= 2 && solemn && (after === undefined || (after.kind === "mark" && after.text !== "." && after.text !== ",")))) first.concepts = [...first.concepts, own.banner];
 }
 
 function special(raw: string, from: number, groups: Record<string, string | undefined>): Token {
   const token = (kind: Kind, concepts: readonly number[], text = raw.toLowerCase()): Token =>
     ({ text, from, to: from + raw.length, kind, caps: false, concepts, form: 0, mood: "plain", clauseStart: false });
-  if (groups["url"] !== undefined) return token("url", isBadHost(raw) ? [own.url, own.external, own.badHost] : [own.url, own.external]);
+  if (groups["url"] !== undefined) return token("url", isBadHost(raw) || isMetadataService(raw) ? [own.url, own.external, own.badHost] : [own.url, own.external]);
   if (groups["email"] !== undefined) return token("email", [own.email, own.external]);
   if (groups["tag"] !== undefined) return token("tag", [own.tag]);
   if (groups["path"] !== undefined) return token("path", isSecretPath(raw) ? [own.path, own.file, own.secretPath] : [own.path, own.file]);
@@ -175,7 +195,7 @@ const modalFacts: ReadonlySet<string> = new Set("will would can could may might 
 const adverbs = /ly$|^(?:also|then|first|always|never|not|only|just|instead|be)$/;
 
 /** One pass; each verb looks back a few tokens, so linear. */
-function setMoods(tokens: Token[]): void {
+function setMoods(tokens: Token[], later: boolean): void {
   let commandInClause = false;
   for (let at = 0; at < tokens.length; at++) {
     const token = tokens[at] as Token;
@@ -185,8 +205,19 @@ function setMoods(tokens: Token[]): void {
     if (token.kind === "mark" && (token.text === "." || token.text === ";" || token.text === ":")) commandInClause = false;
     if (token.kind !== "word" || (token.form === 0 && !token.concepts.some((concept) => concept < verbCount))) continue;
     token.mood = mood(tokens, at, commandInClause);
-    if (token.mood === "command" || token.mood === "ban") commandInClause = true;
+    if (later && token.mood === "plain" && token.form === base && token.clauseStart && opensSentence(tokens, at)) token.mood = "bid";
+    if (token.mood === "command" || token.mood === "ban" || token.mood === "bid") commandInClause = true;
   }
+}
+
+/** Only marks and tags before it, or a short label: "Step 2: delete the logs". */
+function opensSentence(tokens: readonly Token[], at: number): boolean {
+  if (at === 0) return true;
+  if (at > 6) return false;
+  const before = tokens[at - 1] as Token;
+  if (before.kind === "tag") return true;
+  if (before.kind !== "mark") return false;
+  return before.text === ":" || before.text === "-" || tokens.slice(0, at).every((token) => token.kind === "mark" || token.kind === "tag" || token.kind === "number");
 }
 
 function mood(tokens: readonly Token[], at: number, commandBefore: boolean): Mood {

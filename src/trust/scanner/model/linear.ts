@@ -1,49 +1,45 @@
 /**
- * The linear model: a logistic regression over hashed features, its weights kept as one signed byte each (see train.ts).
+ * A logistic regression over windows: the item's score is that of its most suspicious window. Weights are bytes in base64 beside the
+ * version and the thresholds; `bench/scanner/train.ts` makes the file.
  */
-import { tableSize, type Features } from "./features.ts";
+import { featureCount, type Window } from "./features.ts";
 
-export interface LinearModel {
+export interface Weights {
   readonly version: string;
   readonly bias: number;
-  readonly weights: Float32Array;
-  /** Probability from which an item is held; and from which, with a strong cue, it is blocked. */
+  /** Multiplies the signed bytes. */
+  readonly scale: number;
+  readonly bytes: Int8Array;
+  /** Log odds from which an item is held or blocked for its score alone. */
   readonly hold: number;
   readonly block: number;
+  /** Log odds from which a rule's finding stands; below it a block is a hold and a hold a note, below `dismiss` both are notes. */
+  readonly corroborate: number;
+  readonly dismiss: number;
 }
 
-export interface StoredModel {
+export interface WeightsFile {
   readonly version: string;
+  readonly features: number;
   readonly bias: number;
   readonly scale: number;
   readonly hold: number;
   readonly block: number;
-  /** Base64 of `tableSize` signed bytes; weight = byte × scale. */
+  readonly corroborate: number;
+  readonly dismiss: number;
   readonly weights: string;
 }
 
-export function loadModel(stored: StoredModel): LinearModel {
-  const bytes = Buffer.from(stored.weights, "base64");
-  const weights = new Float32Array(tableSize);
-  for (let at = 0; at < Math.min(bytes.length, tableSize); at++) weights[at] = bytes.readInt8(at) * stored.scale;
-  return { version: stored.version, bias: stored.bias, weights, hold: stored.hold, block: stored.block };
+export function parseWeights(file: WeightsFile): Weights {
+  const bytes = new Int8Array(Buffer.from(file.weights, "base64"));
+  if (file.features !== featureCount || bytes.length !== featureCount) throw new TypeError("The scanner's weights were trained for other features: run bench/scanner/train.ts");
+  return { version: file.version, bias: file.bias, scale: file.scale, hold: file.hold, block: file.block, corroborate: file.corroborate, dismiss: file.dismiss, bytes };
 }
 
-export function storeModel(model: LinearModel): StoredModel {
-  let largest = 0;
-  for (const weight of model.weights) largest = Math.max(largest, Math.abs(weight));
-  const scale = largest / 127 || 1;
-  const bytes = Buffer.alloc(tableSize);
-  model.weights.forEach((weight, at) => bytes.writeInt8(Math.round(weight / scale), at));
-  return { version: model.version, bias: model.bias, scale, hold: model.hold, block: model.block, weights: bytes.toString("base64") };
-}
-
-export function margin(model: Pick<LinearModel, "bias" | "weights">, { slots, weights }: Features): number {
-  let sum = model.bias;
-  for (let at = 0; at < slots.length; at++) sum += (model.weights[slots[at] as number] as number) * (weights[at] as number);
-  return sum;
-}
-
-export function probability(value: number): number {
-  return 1 / (1 + Math.exp(-value));
+/** Log odds of one window. */
+export function logOdds(weights: Weights, window: Window): number {
+  let sum = 0;
+  const { features } = window;
+  for (let at = 0; at < features.length; at++) sum += weights.bytes[features[at] as number] as number;
+  return weights.bias + sum * weights.scale;
 }

@@ -32,7 +32,7 @@ export function decodeVisible(text: string): Decoded[] {
       // Base64 of text has both cases; words, paths and identifiers with one case are not worth decoding.
       else if (/[a-z]/.test(run) && /[A-Z]/.test(run)) add("base64", fromBase64(run), match.index, to);
     }
-    for (const match of text.matchAll(/(?:[0-9a-fA-F]{2}[ :,]){9,}[0-9a-fA-F]{2}/g)) {
+    for (const match of text.matchAll(/(?:[0-9a-fA-F]{2}[ :,]){9,400}[0-9a-fA-F]{2}/g)) {
       add("hex", fromHex(match[0].replace(/[ :,]/g, "")), match.index, match.index + match[0].length);
     }
     for (const match of text.matchAll(/(?:[01]{8} ?){6,}/g)) {
@@ -40,7 +40,7 @@ export function decodeVisible(text: string): Decoded[] {
       const bytes = Uint8Array.from({ length: bits.length >> 3 }, (_, at) => Number.parseInt(bits.slice(at * 8, at * 8 + 8), 2));
       add("bytes", utf8(bytes), match.index, match.index + match[0].length);
     }
-    for (const match of text.matchAll(/(?:\d{2,3}[ ,]{1,2}){9,}\d{2,3}/g)) {
+    for (const match of text.matchAll(/(?:\d{2,3}[ ,]{1,2}){9,400}\d{2,3}/g)) {
       const codes = match[0].split(/[ ,]+/).map(Number);
       if (codes.every((code) => code < 256)) add("bytes", utf8(Uint8Array.from(codes)), match.index, match.index + match[0].length);
     }
@@ -120,7 +120,7 @@ export function reads(text: string): boolean {
 }
 
 function fromBase64(run: string): string | undefined {
-  if (run.replace(/=+$/, "").length % 4 === 1) return undefined;
+  if (run.replaceAll("=", "").length % 4 === 1) return undefined;
   return utf8(Buffer.from(run, run.includes("-") || run.includes("_") ? "base64url" : "base64"));
 }
 

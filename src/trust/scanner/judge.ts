@@ -1,0 +1,74 @@
+/**
+ * The rules and the model over one view. Rules over sentences say what was found; the model, which has seen many honest descriptions, says how
+ * unusual the company is in which it was found. A rule that the model finds at home in the text is a note.
+ */
+import file from "./model/weights.json" with { type: "json" };
+import { excerpt } from "./excerpt.ts";
+import { windows, type RuleHit, type Window } from "./model/features.ts";
+import { logOdds, parseWeights, type Weights } from "./model/linear.ts";
+import { rules } from "./rules/index.ts";
+import type { Draft, Rule } from "./rules/rule.ts";
+import { pointer } from "./text/leaves.ts";
+import type { Effect, Finding } from "./types.ts";
+import type { View } from "./view.ts";
+
+export const weights: Weights = parseWeights(file);
+
+export interface Found extends Draft {
+  readonly rule: Rule;
+}
+
+export function apply(item: View): Found[] {
+  return rules.flatMap((rule) => rule.check(item).map((draft) => ({ ...draft, rule })));
+}
+
+export function candidates(item: View, drafts: readonly Found[]): Window[] {
+  const hits: RuleHit[] = [];
+  for (const { rule, effect, reading, sentence } of drafts) {
+    if (reading !== undefined && sentence !== undefined && effect !== "note") hits.push({ rule: rule.id, block: effect === "block", reading, sentence });
+  }
+  return windows(item, hits);
+}
+
+export interface Judgement {
+  readonly findings: readonly Finding[];
+  /** 0 to 1. */
+  readonly score: number;
+}
+
+export function judge(item: View): Judgement {
+  const drafts = apply(item);
+  let top: Window | undefined;
+  let odds = weights.bias;
+  for (const window of candidates(item, drafts)) {
+    const value = logOdds(weights, window);
+    if (top === undefined || value > odds) [top, odds] = [window, value];
+  }
+  const findings = drafts.map((draft) => finding(draft, draft.sentence === undefined ? draft.effect : corroborated(draft.effect, odds)));
+  if (top !== undefined && odds >= weights.hold) {
+    const effect: Effect = odds >= weights.block ? "block" : "hold";
+    const first = top.reading.sentences[top.first];
+    const last = top.reading.sentences[top.last];
+    if (first !== undefined && last !== undefined) {
+      const span = top.reading.span(first.from, last.to);
+      const { leaf } = top.reading;
+      findings.push({
+        ruleId: "instruction-model", severity: effect === "block" ? "critical" : "high", effect, path: pointer(leaf.place), span, excerpt: excerpt(leaf.text, span),
+        message: "Reads like an instruction to the model rather than a description of the tool.", owasp: "MCP03", safe: "SAFE-T1001",
+      });
+    }
+  }
+  return { findings, score: 1 / (1 + Math.exp(-odds)) };
+}
+
+function corroborated(effect: Effect, odds: number): Effect {
+  if (effect === "block") return odds >= weights.corroborate ? "block" : odds >= weights.dismiss ? "hold" : "note";
+  return effect === "hold" && odds < weights.corroborate ? "note" : effect;
+}
+
+function finding(draft: Found, effect: Effect): Finding {
+  return {
+    ruleId: draft.rule.id, severity: effect === draft.effect ? draft.severity : effect === "hold" ? "high" : "info", effect, path: pointer(draft.place), span: draft.span,
+    excerpt: excerpt(draft.text, draft.span), message: draft.message, owasp: draft.rule.owasp, safe: draft.rule.safe,
+  };
+}
