@@ -1,17 +1,23 @@
 /** Known vulnerabilities (OWASP A9:2017, A06:2021): `npm audit`. Where the registry has no advisories to ask, it says so and passes. */
 import { spawnSync } from "node:child_process";
-import { root, say } from "./runtime.mjs";
+import { npmCommand, root, say } from "./runtime.mjs";
 
-const answer = spawnSync(process.platform === "win32" ? "npm.cmd" : "npm", ["audit", "--json", "--audit-level=high"], { cwd: root, encoding: "utf8", timeout: 60_000, shell: process.platform === "win32" });
-let report;
-try {
-  report = JSON.parse(answer.stdout);
-} catch {
-  report = undefined;
+/** @param {string} answer what `npm audit --json` printed @returns {{ passes: boolean, says: string }} */
+export function judge(answer) {
+  let report;
+  try {
+    report = JSON.parse(answer);
+  } catch {
+    report = { message: "no answer" };
+  }
+  const counts = report.metadata?.vulnerabilities;
+  if (counts === undefined) return { passes: true, says: `NOT ASKED: the registry in use has no advisories to ask for (${report.message ?? "no reason given"}), so known vulnerabilities were not checked here.` };
+  return { passes: counts.critical + counts.high === 0, says: `critical ${counts.critical}, high ${counts.high}, moderate ${counts.moderate}, low ${counts.low}` };
 }
-const counts = report?.metadata?.vulnerabilities;
-if (counts === undefined) say("NOT ASKED: the registry in use answers no advisory requests, so known vulnerabilities were not checked here.");
-else {
-  say(`critical ${counts.critical}, high ${counts.high}, moderate ${counts.moderate}, low ${counts.low}`);
-  if (counts.critical + counts.high > 0) process.exitCode = 1;
+
+if (process.argv[1]?.endsWith("vulnerabilities.mjs")) {
+  const [npm, ...before] = npmCommand();
+  const { passes, says } = judge(spawnSync(npm, [...before, "audit", "--json"], { cwd: root, encoding: "utf8", timeout: 60_000 }).stdout ?? "");
+  say(says);
+  process.exitCode = passes ? 0 : 1;
 }
