@@ -1,6 +1,7 @@
 /** The supply chain (OWASP A06:2021, A03:2025), read off the lockfile: what may be installed, from where, and why. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { billOfMaterials, shipped as shippedEntries } from "../../scripts/sbom.mjs";
 import { judge } from "../../scripts/vulnerabilities.mjs";
 
 interface Locked {
@@ -9,9 +10,6 @@ interface Locked {
   integrity?: string;
   license?: string;
   link?: boolean;
-  dev?: boolean;
-  devOptional?: boolean;
-  optional?: boolean;
   hasInstallScript?: boolean;
 }
 type Versions = Record<string, string>;
@@ -23,9 +21,7 @@ const lock = read<{ packages: Record<string, Locked> }>("package-lock.json");
 const nameOf = (path: string) => path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);
 /** Everything that npm fetches; the workspace itself is only a link. */
 const fetched = Object.entries(lock.packages).filter(([path, { link }]) => path.includes("node_modules/") && !link);
-const isDevelopment = ({ dev, devOptional }: Locked) => dev === true || devOptional === true;
-/** The pinned Node.js is for working from a clone, never in the published package. */
-const shipped = fetched.filter(([path, entry]) => !isDevelopment(entry) && !(nameOf(path) in runtime.optionalDependencies));
+const shipped: [string, Locked][] = shippedEntries();
 
 const permissive = ["MIT", "ISC", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "0BSD", "BlueOak-1.0.0"];
 /** Tools are run, not distributed: more licences are fine, each known. */
@@ -81,6 +77,25 @@ describe("the manifest", () => {
     expect(rows("Shipped")).toEqual(Object.keys(manifest.dependencies).sort());
     expect(rows("Development only")).toEqual(Object.keys(manifest.devDependencies).sort());
     expect(rows("The runtime")).toEqual(Object.keys(runtime.optionalDependencies).sort());
+  });
+});
+
+describe("the bill of materials", () => {
+  const bill = billOfMaterials();
+  const references = new Set(bill.components.map((component) => component["bom-ref"]));
+
+  it("names every package that is shipped, and reaches each from the product", () => {
+    const reached = new Set<string>();
+    const visit = (reference: string): void => {
+      for (const next of bill.dependencies.find(({ ref }) => ref === reference)?.dependsOn ?? []) if (!reached.has(next)) visit((reached.add(next), next));
+    };
+    visit(bill.metadata.component["bom-ref"]);
+    expect(bill.components).toHaveLength(shipped.length);
+    expect([...reached].sort()).toEqual([...references].sort());
+  });
+
+  it("names every direct dependency", () => {
+    expect(Object.entries(manifest.dependencies).filter(([name, version]) => !bill.components.some((component) => component.name === name && component.version === version))).toEqual([]);
   });
 });
 
