@@ -210,8 +210,8 @@ phrase("exec", "carry out", "carries out", "carried out", "set up", "kick off", 
 phrase("ignore", "pay no attention", "set aside", "do away with", "does not apply", "do not apply", "doesn't apply", "don't apply", "no longer apply", "no longer applies", "not bound", "switched off", "are void", "is void", "null and void", "are lifted", "is lifted", "put aside", "throw out", "wipe your memory", "clear your context", "start fresh", "start over");
 phrase("prompt", "system prompt", "system message", "system instructions", "system instruction", "developer message", "initial prompt", "developer instructions", "hidden prompt", "starting prompt", "initial instructions");
 phrase("modelname", "model name", "name of the model", "model version", "llm name", "model id", "which model", "name of the llm", "model you are", "language model", "client name", "your name");
-phrase("covert", "behind the scenes", "without notice", "in the background", "under the hood", "keep this", "keep it secret", "do not log", "no trace", "without a trace", "out of sight", "invisible to", "hidden from", "off the record", "unbeknownst to", "between us");
-phrase("unsaid", "without the user noticing", "without the user's knowledge", "without user awareness", "without mentioning", "without telling", "without informing", "without notifying", "without disclosing", "without showing", "without alerting", "without drawing attention", "without saying", "without revealing", "without explaining", "not visible", "not be shown", "not to be shown", "not be mentioned", "need not be mentioned", "not be disclosed", "not be displayed", "not be revealed", "not be visible", "not be informed", "not be told", "not be told", "not be notified", "no need to mention", "no need to tell", "no need to inform", "no need to notify", "no need to explain", "no need to show", "not user-facing", "not user facing", "for the model only", "ai eyes only", "for ai only", "model only", "not for display", "as if nothing", "act normally", "act naturally", "behave normally", "keep this", "keep it confidential", "keep it hidden", "keep this confidential", "unbeknownst to", "hidden from", "invisible to", "between us", "without notifying", "make no mention", "no mention of", "do not reference", "don't reference", "leave out any", "omit any mention", "stay silent about", "remain silent", "never surface", "not surface", "not be surfaced", "without comment", "without acknowledgement", "without acknowledgment");
+phrase("covert", "behind the scenes", "without notice", "in the background", "under the hood", "keep this", "keep it secret", "do not log", "no trace", "without a trace", "out of sight", "off the record", "unbeknownst to", "between us");
+phrase("unsaid", "without the user noticing", "without the user's knowledge", "without user awareness", "without mentioning", "without telling", "without informing", "without notifying", "without disclosing", "without showing", "without alerting", "without drawing attention", "without saying", "without revealing", "without explaining", "not be shown", "not to be shown", "not be mentioned", "need not be mentioned", "not be disclosed", "not be displayed", "not be revealed", "not be visible", "not be informed", "not be told", "not be told", "not be notified", "no need to mention", "no need to tell", "no need to inform", "no need to notify", "no need to show", "not user-facing", "not user facing", "for the model only", "ai eyes only", "for ai only", "model only", "not for display", "as if nothing", "act normally", "act naturally", "behave normally", "keep this", "keep it confidential", "keep it hidden", "keep this confidential", "unbeknownst to", "between us", "without notifying", "make no mention", "no mention of", "do not reference", "don't reference", "leave out any", "omit any mention", "stay silent about", "remain silent", "never surface", "not surface", "not be surfaced", "without comment", "without acknowledgement", "without acknowledgment");
 phrase("regardless", "no matter", "even if", "irrespective of", "regardless of", "instead of what", "whatever the user", "in spite of", "independent of", "rather than what", "even when", "whatever value", "instead of the user's", "over the user's", "in place of the user's");
 phrase("when", "in case", "every time", "each time", "any time", "as soon as", "in the event", "at the time", "on every", "for every", "for each", "for any", "for all", "as part of");
 phrase("before", "prior to", "ahead of", "in advance", "at the start", "at the beginning", "as a first step", "as the first step", "first of all", "first thing", "beginning of");
@@ -250,9 +250,14 @@ export function lookForeign(word: string): Entry | undefined {
   return foreign.get(word);
 }
 
+/** As the normaliser leaves it: without accents. */
+function folded(word: string): string {
+  return word.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").normalize("NFC");
+}
+
 /** Adds words of another language; see `languages.ts`. */
 export function learn(concept: Concept, list: string, form = 0): void {
-  for (const word of list.split(" ")) if (word !== "") put(word, concept, form, foreign);
+  for (const word of list.split(" ")) if (word !== "") put(folded(word), concept, form, foreign);
 }
 
 export function learnPhrase(concept: Concept, ...list: string[]): void {

@@ -15,7 +15,7 @@ export const conceal = directive({
     "UNSAID", "TELL!ban ~3 USER", "TELL!ban ~3 THIS|STEP|INSTRUCTION", "TELL!ban ~3 replaced|replacement|change|changes|redirect|switch|duplicated|copied", "hide|conceal|mask|disguise|withhold ~3 this|it|that|fact|step|call|second ~6 USER|from", "USER ~2 NOT ~2 know|see|learn|notice", "leave|omit ~4 step|steps|call|copy ~6 out|of|from ~4 RESULT|TELL|LOG|summary",
     "keep ~3 SECRET|confidential|hidden|quiet|internal", "NOT ~3 USER ~3 notice|aware", "TELL!ban ~2 to ~2 USER|anyone|NOBODY",
   ],
-  unless: ["TELL!ban ~6 unless|until", "password|passwords ~4 TELL!ban", "TELL!ban ~4 id|ids|identifier|json|jargon|details|html|uuid|uuids|raw", "notify ~3 false|true", "TELL!ban ~4 prompt|INSTRUCTION ~6 from|in ~3 page|content|web"],
+  unless: ["TELL!ban ~6 password|token|secret|key|keys|seed|passwords|tokens|name|names", "example|training|directives|phrases|attempts|detects|patterns ~10 TELL!ban", "TELL!ban ~3 whole|again|widget|content", "user ~3 sees ~8 TELL!ban", "TELL!ban ~3 prompt ~4 when", "user ~3 not ~2 see ~3 output|result|id|ids", "notification|notifications ~12 without", "in ~2 full", "without ~2 showing ~3 dialog|dialogue|window|prompt", "TELL!ban ~12 unless|until", "password|passwords ~4 TELL!ban", "TELL!ban ~4 id|ids|identifier|json|jargon|details|html|uuid|uuids|raw", "notify ~3 false|true", "TELL!ban ~4 prompt|INSTRUCTION ~6 from|in ~3 page|content|web"],
   worseWith: ["readSecret", "giveSecret", "giveContents", "giveConversation", "sendOut", "alterArgument", "regardlessOfUser", "runCommand", "pay", "destroy", "shadow", "covertly", "authority", "persist"],
   examples: {
     bad: [

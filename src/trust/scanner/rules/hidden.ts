@@ -30,7 +30,7 @@ export const hiddenText: Rule = {
       }
       // One stray joiner is an accident of copying; a scatter of them breaks words up for keyword filters.
       const first = hidden.find((run) => run.kind === "zero-width");
-      if (loose > 3 && first !== undefined) drafts.push(draft(leaf, first, "hold"));
+      if (loose >= 2 && first !== undefined) drafts.push(draft(leaf, first, "hold"));
     }
     return drafts;
   },

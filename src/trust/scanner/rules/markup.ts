@@ -3,6 +3,9 @@ import type { Act } from "../grammar/acts.ts";
 import type { Reading } from "../view.ts";
 import type { Draft, Rule } from "./rule.ts";
 
+/** In honest text these tokens are quoted or described; a payload uses them. */
+const described = /\b(?:format|detect|detects|e\.g\.|such as|remove|removes|strip|strips|convert|converts|parse|parses|escape|escapes)\b/i;
+
 const template = /<\|(?:im_start|im_end|system|user|assistant|end|endoftext|eot_id|start_header_id|end_header_id)\|>|\[\/?INST\]|<<\/?SYS>>|<\/?(?:tool_description|tool_result|function_results|antml:[a-z_]{1,30})>/g;
 const voice = /<[!/]?\s{0,3}(important|system|hidden|secret|critical|admin|override|instructions?|sys|internal|priority|developer|assistant|user|human|mandatory|directive|command|prompt|[a-z]{0,20}_?(?:instructions?|override|directive|rule))(?:\s[^<>]{0,60})?>/gi;
 const comment = /<!--([^>]{12,600}?)-->/g;
@@ -21,11 +24,11 @@ export const pseudoMarkup: Rule = {
     const drafts: Draft[] = [];
     for (const reading of item.readings) {
       if (reading.encoding === "identifier" || !/[<[{:]/.test(reading.text)) continue;
-      each(reading, template, drafts, () => "block", "Contains tokens of a chat template.");
+      each(reading, template, drafts, (from) => (described.test(reading.text.slice(Math.max(0, from - 80), from)) ? "note" : "block"), "Contains tokens of a chat template.");
       each(reading, doubleBracket, drafts, () => "hold", "Contains markup that addresses the model.");
-      each(reading, voice, drafts, (from, to) => (ordersNear(reading, from, to) >= 1 ? "block" : "note"), "A tag speaks with the voice of an authority.");
+      each(reading, voice, drafts, (from, to) => tagEffect(reading, from, to), "A tag speaks with the voice of an authority.");
       each(reading, comment, drafts, (from, to) => (ordersNear(reading, from, to) >= 1 ? "block" : "note"), "A comment is hidden from people who read the rendered text.");
-      each(reading, role, drafts, (from, to) => (ordersNear(reading, from, to) >= 2 ? "hold" : "note"), "A line poses as a turn of the conversation.");
+      each(reading, role, drafts, (from, to) => (ordersNear(reading, from, to) >= (/system|developer/i.test(reading.text.slice(from, to)) ? 1 : 2) ? "hold" : "note"), "A line poses as a turn of the conversation.");
     }
     return drafts.filter((draft) => draft.effect !== "note").slice(0, 20);
   },
@@ -40,6 +43,15 @@ function each(reading: Reading, expression: RegExp, drafts: Draft[], effectOf: (
     const sentence = reading.sentences.findIndex((read) => read.to >= from);
     drafts.push({ effect, severity: effect === "block" ? "critical" : "medium", place: reading.leaf.place, text: reading.leaf.text, span: reading.span(from, to), message, reading, ...(sentence >= 0 ? { sentence } : {}) });
   }
+}
+
+function tagEffect(reading: Reading, from: number, to: number): Draft["effect"] {
+  if (described.test(reading.text.slice(Math.max(0, from - 80), from))) return "note";
+  const tag = reading.text.slice(from, to);
+  const orders = ordersNear(reading, from, to);
+  // Some vendors structure honest descriptions with lower-case tags; capitals and voices are another matter.
+  if (/^<\/?(?:instructions?|prompt|user|assistant)\b/.test(tag)) return orders >= 3 ? "hold" : "note";
+  return orders >= 1 ? "block" : "note";
 }
 
 /** Orders in the sentence of the markup and the two that follow. */

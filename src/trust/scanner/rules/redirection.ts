@@ -9,7 +9,7 @@ export const redirection = directive({
     "redirect ~6 to ~6 @ident|tool|THIS", "other|competing|built-in|alternative ~3 tool|tools ~8 BROKEN|vulnerable|corrupt|unreliable|dangerous|harm|inaccurate|slow", "CALL!ban ~4 other|@ident ~3 tool|tools ~6 BROKEN|they|it", "same ~1 name ~8 this|ours|MUST|only",
     "@ident ~6 temporarily ~2 disabled|unavailable|out|suspended|offline", "obsolete ~6 must|not ~3 CALL|be ~2 called|used",
   ],
-  weak: ["@ident ~5 BROKEN ~12 CALL|INSTEAD ~4 @ident|THIS", "CALL!ban ~3 @ident", "replaces|supersedes ~4 all|every|other|any", "under ~1 maintenance ~8 CALL|use|INSTEAD", "THIS ~2 tool|server ~3 supersedes|replaces", "prefer ~3 @url ~3 over|instead"],
+  weak: ["@ident ~5 BROKEN ~12 CALL|INSTEAD ~4 @ident|THIS", "CALL!ban ~3 @ident", "replaces|supersedes ~2 all|every|other ~3 TOOL", "under ~1 maintenance ~8 CALL|use|INSTEAD", "THIS ~2 tool|server ~3 supersedes|replaces", "prefer ~3 @url ~3 over|instead"],
   unless: ["since ~1 version|v", "removed ~2 in", "deprecated ~4 since|in|as", "backward|backwards|compatibility|legacy", "CALL!ban ~4 when|if|for|with|in|more|unless|to|without|until|multiple"],
   worseWith: ["authority", "conceal"],
   examples: {

@@ -123,7 +123,7 @@ function quantified(parser: Parser): Node {
     // Branches that begin alike are told apart later or never; with literals of one character never.
     if (overlap(left.first, right.first) && (overlap(left.last, right.last) || left.empty || right.empty)) throw new TooHard();
   }
-  return { ...node, empty: node.empty || least === 0, repeats: true, openEnd: union(node.openEnd, node.any), openStart: union(node.openStart, node.any) };
+  return { ...node, empty: node.empty || least === 0, repeats: true, openEnd: union(node.openEnd, node.any), openStart: union(node.openStart, node.first) };
 }
 
 function single_(parser: Parser): Node {
