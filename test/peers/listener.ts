@@ -66,7 +66,7 @@ export async function serveWeb(request: IncomingMessage, response: ServerRespons
   if (!answer.body) return void response.end();
   // A client must learn that the stream is open before its first event.
   response.flushHeaders();
-  const reader = answer.body.getReader();
+  const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
   left.signal.addEventListener("abort", () => void reader.cancel().catch(() => undefined));
   for (;;) {
     const { done, value } = await reader.read();

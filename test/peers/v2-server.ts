@@ -131,7 +131,7 @@ function callOf(server: Server, { mcpReq, http }: ServerContext, bus: ServerEven
   const state = mcpReq.requestState<Record<string, unknown>>();
   return {
     capabilities: ((mcpReq.envelope as Record<string, unknown> | undefined)?.["io.modelcontextprotocol/clientCapabilities"] ?? server.getClientCapabilities() ?? {}) as Record<string, unknown>,
-    answers: (mcpReq.inputResponses ?? {}) as Record<string, unknown>,
+    answers: mcpReq.inputResponses ?? {},
     state: typeof state === "object" ? state : undefined,
     signal: mcpReq.signal,
     async progress(progress, total, message) {

@@ -1,0 +1,49 @@
+/** Through the gateway, with authentication on, the official suite finds exactly what it finds directly; and the mirrored headers are checked even for an upstream that ignores them. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startEverything, type EverythingPeer } from "../peers/everything.ts";
+import { startWorld, type World } from "../world.ts";
+import { parity, runThroughGateway, type Gateway } from "./gateway.ts";
+import { complaints, revisions, type Difference, type Verdict } from "./harness.ts";
+
+let world: World;
+let gateway: Gateway;
+beforeAll(async () => {
+  world = await startWorld();
+  gateway = { baseUrl: world.url, adminToken: await world.admin() };
+});
+afterAll(() => world.end());
+
+describe("a server of both eras", () => {
+  const peers: EverythingPeer[] = [];
+  const found = new Map<string, { through: Verdict; differences: Difference[] }>();
+  beforeAll(async () => {
+    await Promise.all(
+      revisions.map(async (requirements) => {
+        const [direct, behind] = await Promise.all([startEverything(), startEverything()]);
+        peers.push(direct, behind);
+        found.set(requirements, await parity(gateway, direct.url, { name: `everything-${requirements}`, url: behind.url, requirements }));
+      }),
+    );
+  }, 180_000);
+  afterAll(() => Promise.all(peers.map((peer) => peer.close())));
+
+  it.each(revisions)("gets the same verdict on every check of %s", (revision) => {
+    expect(found.get(revision)?.differences).toEqual([]);
+    expect(found.get(revision)?.through.exitCode).toBe(0);
+    expect(found.get(revision)?.through.scored.failing).toEqual([]);
+  });
+
+  it("never sees the caller's token", () => {
+    const heard = peers.flatMap(({ requests }) => requests.map(({ rawHeaders, body, url }) => `${rawHeaders.join("\n")}\n${body}\n${url}`));
+    expect(heard.length).toBeGreaterThan(200);
+    expect(heard.filter((request) => request.includes(gateway.adminToken))).toEqual([]);
+  });
+});
+
+it("checks the mirrored headers for an upstream that does not", async () => {
+  const peer = await startEverything({ validateHeaders: false });
+  const verdict = await runThroughGateway(gateway, { name: "trusting", url: peer.url, requirements: "2026-07-28", scenarios: ["http-header-validation"] });
+  await peer.close();
+  expect(complaints(verdict)).toEqual([]);
+  expect(verdict.checks.filter(({ status }) => status === "SUCCESS")).toHaveLength(14);
+});
