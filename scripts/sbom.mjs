@@ -15,6 +15,10 @@ export function shipped() {
   return Object.entries(read("package-lock.json").packages).filter(([path, { dev, devOptional, link }]) => path.startsWith("node_modules/") && !dev && !devOptional && !link && !(nameOf(path) in runtime));
 }
 
+/**
+ * @typedef {{ "bom-ref": string, name: string, version: string }} Component
+ * @returns {{ metadata: { component: Component }, components: Component[], dependencies: { ref: string, dependsOn: string[] }[] } & Record<string, unknown>}
+ */
 export function billOfMaterials() {
   const own = read("package.json");
   const entries = new Map(shipped());

@@ -4,6 +4,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { complaints, suppressionsIn, suppressionsPage } from "../../scripts/sast.mjs";
+
+type Suppression = Parameters<typeof complaints>[0][number];
 
 const folder = "lint/fixtures";
 
@@ -75,6 +78,35 @@ describe("static analysis", () => {
   it("reads every kind of source that there is", () => {
     const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], { encoding: "utf8" }).split("\n");
     expect([...new Set(files.map((file) => /\.[cm]?[jt]sx?$/.exec(file)?.[0]).filter((extension) => extension !== undefined))].sort()).toEqual([".mjs", ".ts"]);
+  });
+});
+
+describe("suppressions", () => {
+  const comment = (...parts: string[]) => parts.join("");
+
+  it("without a rule, or without a reason of twenty characters, are complained about", () => {
+    const lines = [comment("// ast-grep", "-ignore"), comment("// oxlint-disable", "-next-line no-console -- too short"), comment("// @ts-", "expect-error")];
+    for (const line of lines) expect(complaints(suppressionsIn("a.ts", line)), line).not.toEqual([]);
+  });
+
+  it("with both are listed, with their place", () => {
+    const [found, ...others] = suppressionsIn("a.ts", comment("\n  work(); // ast-grep", "-ignore: shell -- the argument is a constant of ours"));
+    expect([found, others]).toEqual([{ file: "a.ts", line: 2, kind: "ast-grep-ignore", rule: "shell", reason: "the argument is a constant of ours" }, []]);
+    expect(complaints([found as Suppression])).toEqual([]);
+    expect(suppressionsPage([found as Suppression])).toContain("| a.ts | shell | the argument is a constant of ours |");
+  });
+
+  it("are few", () => {
+    const [one] = suppressionsIn("a.ts", comment("// ast-grep", "-ignore: shell -- the argument is a constant of ours"));
+    expect(complaints(Array.from({ length: 41 }, () => one as Suppression))).toEqual([expect.stringContaining("41 suppressions are more than")]);
+  });
+
+  it("that suppress nothing are found", () => {
+    const place = mkdtempSync(join(tmpdir(), "sallyport-unused-"));
+    writeFileSync(join(place, "a.ts"), comment("// ast-grep", "-ignore: shell -- nothing is here to suppress\nexport const x = 1;\n"));
+    const scan = spawnSync("node_modules/.bin/ast-grep", ["scan", "--report-style", "short", "--error=unused-suppression", place], { encoding: "utf8" });
+    rmSync(place, { recursive: true });
+    expect(scan.stdout).toContain("unused-suppression");
   });
 });
 
