@@ -40,7 +40,7 @@ const homes: Record<string, readonly string[]> = {
 /** Every import of a module by name: static, for its effects, dynamic, or re-exported. */
 function importsOf(text: string): { target: string; typeOnly: boolean }[] {
   return [...text.matchAll(/\b(?:import|export)\b(?<type> type\b)?[^;"'`]*["'`](?<target>[^"'`]+)["'`]/g)]
-    .filter(([whole]) => /\bfrom\s*["'`]|^import\s*\(?\s*["'`]/.test(whole))
+    .filter(([whole]) => /\bfrom ["'`]|^import(?: |\(\s*)["'`]/.test(whole))
     .map(({ groups }) => ({ target: groups?.["target"] ?? "", typeOnly: groups?.["type"] !== undefined }));
 }
 
