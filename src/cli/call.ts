@@ -1,5 +1,5 @@
 /** `call`, `tools`: MCP through the gateway, as any client would. */
-import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import type { Client } from "@modelcontextprotocol/client";
 import type { Command } from "commander";
 import { parseUntrustedJson } from "../kernel/json.ts";
 import { version } from "../version.ts";
@@ -38,6 +38,8 @@ function argumentsOf(text: string): Record<string, unknown> {
 
 async function withClient<T>(cli: Cli, name: string, work: (client: Client) => Promise<T>): Promise<T> {
   const { url, token } = cli.client();
+  // The SDK is large: loaded only by the commands that speak MCP.
+  const { Client, StreamableHTTPClientTransport } = await import("@modelcontextprotocol/client");
   const client = new Client({ name: "sallyport-cli", version }, { versionNegotiation: { mode: "auto" } });
   const transport = new StreamableHTTPClientTransport(new URL(`${url}/servers/${encodeURIComponent(name)}/mcp`), { requestInit: { headers: token ? { authorization: `Bearer ${token}` } : {} } });
   try {

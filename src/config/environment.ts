@@ -3,6 +3,7 @@
  * No other file may read process.env (lint rule no-process-env).
  */
 import { readFileSync } from "node:fs";
+import { editDistance } from "../kernel/distance.ts";
 import { settings, type Config, type Setting, type SettingName } from "./settings.ts";
 import { weakness } from "./strength.ts";
 
@@ -94,20 +95,6 @@ function unknownNames(env: Environment): string[] {
       const near = [...known].map((candidate) => ({ candidate, distance: editDistance(name, candidate) })).sort((a, b) => a.distance - b.distance)[0];
       return `${name} is not a setting${near && near.distance <= Math.max(3, name.length / 4) ? `; did you mean ${near.candidate}?` : ". 'sallyport config' lists them"}`;
     });
-}
-
-/** Levenshtein distance; both inputs are short names. */
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column++) {
-      const substitution = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
-      current.push(Math.min(substitution, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
-    }
-    previous = current;
-  }
-  return previous[b.length] ?? 0;
 }
 
 /** The configuration as printable rows: secrets say only whether they are set. */

@@ -10,7 +10,7 @@ import { Problem, problem, type FieldError } from "../kernel/problem.ts";
 import type { Principal } from "../kernel/principal.ts";
 import type { Scope } from "../kernel/scopes.ts";
 import { refuseMarkup } from "./body.ts";
-import type { RequestInfo, Route, RouteInput } from "./route.ts";
+import type { RequestInfo, Route, RouteInput, RouteOutput } from "./route.ts";
 
 export interface ApiOptions {
   routes: readonly Route[];
@@ -68,7 +68,7 @@ async function answer(context: Context<{ Bindings: Bindings }>, route: Route, op
       request,
     };
     const output = await route.handler(input as unknown as RouteInput<never, never, never>);
-    response = serialise(route, output.status, output.body, output.headers ?? {});
+    response = serialise(route, output);
   } catch (error) {
     response = failed(context, error, route.path, options);
   }
@@ -83,10 +83,11 @@ async function answer(context: Context<{ Bindings: Bindings }>, route: Route, op
   return response;
 }
 
-function serialise(route: Route, status: number, body: unknown, headers: Record<string, string>): Response {
+function serialise(route: Route, { status, body, text, headers }: RouteOutput): Response {
   const spec = route.responses[status];
   if (!spec) throw new Error(`${route.operationId} answered ${status}, which it does not declare`);
   const all = { "cache-control": "no-store", ...headers };
+  if (text !== undefined) return new Response(text, { status, headers: { "content-type": "application/json", ...all } });
   if (!spec.schema) return new Response(null, { status, headers: all });
   const stripped = spec.schema.safeParse(body);
   if (!stripped.success) throw new Error(`${route.operationId} answered ${status} with a body that does not fit its schema`, { cause: stripped.error });

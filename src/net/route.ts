@@ -24,6 +24,8 @@ export interface RouteInput<Params, Query, Body> {
 export interface RouteOutput {
   status: number;
   body?: unknown;
+  /** Instead of `body`: JSON that has passed the response's schema already, kept by the handler for the next reader. */
+  text?: string;
   headers?: Record<string, string>;
 }
 

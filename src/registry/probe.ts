@@ -1,7 +1,6 @@
 /**
  * Asks an upstream what it offers: connects as an MCP client in whichever era it speaks, lists its tools within bounds, and leaves nothing open.
  */
-import { Client, StreamableHTTPClientTransport, SSEClientTransport } from "@modelcontextprotocol/client";
 import { Problem } from "../kernel/problem.ts";
 import type { Outbound } from "../net/outbound.ts";
 import type { ServerState } from "../snapshot/index.ts";
@@ -21,6 +20,8 @@ const mostPages = 50;
 /** @param timeout milliseconds for the whole visit. */
 export function createProbe({ outbound, version, timeout = 10_000 }: { outbound: Outbound; version: string; timeout?: number }): Probe {
   return async ({ url, transport: kind }, headers) => {
+    // The SDK is large: loaded when the first upstream is asked, not at every start.
+    const { Client, StreamableHTTPClientTransport, SSEClientTransport } = await import("@modelcontextprotocol/client");
     const client = new Client({ name: "sallyport", version }, { versionNegotiation: { mode: "auto" } });
     const options = { fetch: outbound.fetch, requestInit: { headers } };
     const transport = kind === "sse" ? new SSEClientTransport(new URL(url), options) : new StreamableHTTPClientTransport(new URL(url), options);

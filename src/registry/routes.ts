@@ -25,7 +25,17 @@ const stale = { 412: { description: "If-Match names an older revision" } };
 
 export function registryRoutes({ servers, snapshot, users, publicUrl, requireChange }: RegistryRoutes): Route[] {
   const view = (state: ServerState): ServerView => present(state, publicUrl);
-  const shown = (status: number, state: ServerState, headers: Record<string, string> = {}): RouteOutput => ({ status, body: view(state), headers: { etag: etagOf(state), ...headers } });
+  // A state never changes, so what a reader gets of it is made, validated and stripped once.
+  const texts = new WeakMap<ServerState, string>();
+  const textOf = (state: ServerState): string => {
+    let text = texts.get(state);
+    if (text === undefined) {
+      text = JSON.stringify(server.parse(view(state)));
+      texts.set(state, text);
+    }
+    return text;
+  };
+  const shown = (status: number, state: ServerState, headers: Record<string, string> = {}): RouteOutput => ({ status, text: textOf(state), headers: { etag: etagOf(state), ...headers } });
   const changeable = (name: string, principal: Principal, request: RequestInfo): ServerState => {
     const state = servers.find(name);
     requireChange(principal, state, request);
