@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
 import { classifyInboundRequest, createMcpHandler, hostHeaderValidationResponse, InMemoryServerEventBus, isInitializeRequest, localhostAllowedHostnames, localhostAllowedOrigins, originValidationResponse, WebStandardStreamableHTTPServerTransport, type ServerEventBus } from "@modelcontextprotocol/server";
 import { createEventStore } from "./event-store.ts";
-import { listen, readBody, record, serveWeb, type Peer, type RecordedRequest } from "./listener.ts";
+import { listen, parseJson, readBody, record, serveWeb, type Peer, type RecordedRequest } from "./listener.ts";
 import { createTasks, tasksExtension, taskTools } from "./tasks.ts";
 import { createFixtureServer, type FixtureOptions } from "./v2-server.ts";
 
@@ -35,7 +35,7 @@ export async function startEverything({ era = "both", validateHeaders = true, po
     const refused = hostHeaderValidationResponse(request, localhostAllowedHostnames()) ?? originValidationResponse(request, localhostAllowedOrigins());
     if (refused) return refused;
     if (new URL(request.url).pathname !== "/mcp") return new Response("No such path", { status: 404 });
-    const body = parse(text);
+    const body = parseJson(text);
     if (!validateHeaders && body !== undefined) repairHeaders(request.headers, body);
     const inbound = classify(request, body);
     // A peer of 2025 does not know the envelope of 2026 and takes every request for its own.
@@ -67,14 +67,6 @@ function classify({ method, headers }: Request, body: unknown) {
   const mirrored = { protocolVersionHeader: headers.get("mcp-protocol-version"), mcpMethodHeader: headers.get("mcp-method"), mcpNameHeader: headers.get("mcp-name") };
   const present = Object.fromEntries(Object.entries(mirrored).filter((entry): entry is [string, string] => entry[1] !== null));
   return classifyInboundRequest({ httpMethod: method, body, ...present });
-}
-
-function parse(text: string): unknown {
-  try {
-    return text === "" ? undefined : (JSON.parse(text) as unknown);
-  } catch {
-    return undefined;
-  }
 }
 
 /** 2025's Streamable HTTP with sessions, which the SDK leaves to the application. */

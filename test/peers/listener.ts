@@ -75,3 +75,12 @@ export async function serveWeb(request: IncomingMessage, response: ServerRespons
   }
   response.end();
 }
+
+/** @returns undefined for what is no JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return text === "" ? undefined : (JSON.parse(text) as unknown);
+  } catch {
+    return undefined;
+  }
+}

@@ -156,6 +156,6 @@ export function createTasks() {
 
 /** SEP-2243: a value that no header may hold stands in Base64 between the sentinels. */
 function decode(value: string | null): string | undefined {
-  const encoded = /^=\?base64\?(.*)\?=$/.exec(value ?? "")?.[1];
-  return encoded === undefined ? (value ?? undefined) : Buffer.from(encoded, "base64").toString();
+  if (!value?.startsWith("=?base64?") || !value.endsWith("?=")) return value ?? undefined;
+  return Buffer.from(value.slice(9, -2), "base64").toString();
 }

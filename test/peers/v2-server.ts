@@ -4,11 +4,13 @@
  */
 import { randomBytes } from "node:crypto";
 import { createRequestStateCodec, fromJsonSchema, inputRequired, McpServer, ProtocolError, ProtocolErrorCode, ResourceNotFoundError, type InputRequests, type Server, type ServerContext, type ServerEventBus } from "@modelcontextprotocol/server";
-import { isAsk, prompts, resources, templates, tools as vocabulary, type Ask, type Call, type Result, type Tool } from "./vocabulary/index.ts";
+import { complete, describePrompt, isAsk, prompts, readResource, resources, templates, tools as vocabulary, type Ask, type Call, type Result, type Tool } from "./vocabulary/index.ts";
 
 export interface FixtureOptions {
   era: "legacy" | "modern";
   bus: ServerEventBus;
+  /** Whether this server object itself tells its client of changes; at 2026-07-28 over HTTP the handler's own subscriptions do. */
+  announce?: boolean;
   /** Served besides the vocabulary; listed after it. */
   extraTools?: readonly Tool[];
   /** Further capabilities to announce. */
@@ -23,7 +25,7 @@ export interface FixtureOptions {
 const codec = createRequestStateCodec<Record<string, unknown>>({ key: randomBytes(32) });
 const cacheable = ["tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read", "server/discover"] as const;
 
-export function createFixtureServer({ era, bus, extraTools = [], extensions, pageSize, cache }: FixtureOptions): McpServer {
+export function createFixtureServer({ era, bus, announce = era === "legacy", extraTools = [], extensions, pageSize, cache }: FixtureOptions): McpServer {
   const tools = [...vocabulary, ...extraTools];
   const mcp = new McpServer(
     { name: "everything-peer", title: "Everything peer", version: "1.0.0" },
@@ -53,7 +55,7 @@ export function createFixtureServer({ era, bus, extraTools = [], extensions, pag
 
   server.setRequestHandler("prompts/list", ({ params }) => {
     const { items, nextCursor } = page(prompts, params?.cursor, pageSize);
-    return { prompts: items.map(({ name, title, description, arguments: args }) => ({ name, title, description, ...(args ? { arguments: args.map(({ values: _values, ...rest }) => rest) } : {}) })), ...nextCursor };
+    return { prompts: items.map(describePrompt), ...nextCursor };
   });
   server.setRequestHandler("prompts/get", ({ params }, context) => {
     const prompt = prompts.find(({ name }) => name === params.name);
@@ -67,18 +69,14 @@ export function createFixtureServer({ era, bus, extraTools = [], extensions, pag
   });
   server.setRequestHandler("resources/templates/list", () => ({ resourceTemplates: templates.map(({ read: _read, values: _values, ...definition }) => definition) }));
   server.setRequestHandler("resources/read", ({ params: { uri } }) => {
-    const found = resources.find((resource) => resource.uri === uri)?.read() ?? templates.map((template) => template.read(uri)).find((result) => result !== undefined);
+    const found = readResource(uri);
     if (!found) throw new ResourceNotFoundError(uri);
     return found as never;
   });
 
-  server.setRequestHandler("completion/complete", ({ params: { ref, argument } }) => {
-    const known = ref.type === "ref/prompt" ? prompts.find(({ name }) => name === ref.name)?.arguments?.find(({ name }) => name === argument.name)?.values : templates.find(({ uriTemplate }) => uriTemplate === ref.uri)?.values;
-    const values = (known ?? []).filter((value) => value.startsWith(argument.value));
-    return { completion: { values, total: values.length, hasMore: false } };
-  });
+  server.setRequestHandler("completion/complete", ({ params: { ref, argument } }) => complete(ref, argument));
 
-  if (era === "legacy") announceChanges(server, bus);
+  if (announce) announceChanges(server, bus, era);
   return mcp;
 }
 
@@ -90,8 +88,8 @@ function announceHeaders(mcp: McpServer, tools: readonly Tool[]): void {
   }
 }
 
-/** Sessions hear of changes on their GET stream, and of resources they subscribed to. */
-function announceChanges(server: Server, bus: ServerEventBus): void {
+/** Sessions hear of changes, and of the resources that they subscribed to; at 2026-07-28 the SDK picks out what its subscriptions asked for. */
+function announceChanges(server: Server, bus: ServerEventBus, era: FixtureOptions["era"]): void {
   const subscribed = new Set<string>();
   server.setRequestHandler("resources/subscribe", ({ params }) => {
     subscribed.add(params.uri);
@@ -109,7 +107,7 @@ function announceChanges(server: Server, bus: ServerEventBus): void {
           ? server.sendPromptListChanged()
           : event.kind === "resources_list_changed"
             ? server.sendResourceListChanged()
-            : subscribed.has(event.uri)
+            : era === "modern" || subscribed.has(event.uri)
               ? server.sendResourceUpdated({ uri: event.uri })
               : Promise.resolve();
     sent.catch(() => undefined);

@@ -153,6 +153,8 @@ const schemas: Tool[] = [
   },
 ];
 
+let cancelled = 0;
+
 const loads: Tool[] = [
   { name: "test_echo", description: "Answers with its arguments", inputSchema: { type: "object" }, run: (args) => text(JSON.stringify(args)) },
   {
@@ -160,11 +162,13 @@ const loads: Tool[] = [
     description: "Answers after a while, or stops when it is cancelled",
     inputSchema: { type: "object", properties: { milliseconds: { type: "integer", minimum: 0 } }, required: ["milliseconds"] },
     async run(args, call) {
+      call.signal.addEventListener("abort", () => void (cancelled += 1));
       await call.progress(0, 1, "started");
       await sleep(Number(args["milliseconds"]), undefined, { signal: call.signal });
       return text("Finished");
     },
   },
+  { name: "test_cancellations", description: "Says how many calls of test_slow were cancelled in this process", inputSchema: none, run: () => text(String(cancelled)) },
   {
     name: "test_large",
     description: "Answers with so many bytes of text",
