@@ -30,7 +30,7 @@ export const answers = (url: string) => async () => (await fetch(url)).status < 
 
 /** Starts a program of this folder's kind and resolves when the URL answers. */
 export async function startProgram(args: string[], env: Record<string, string>, url: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ...args], { cwd: root, env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "", ...env }, stdio: ["ignore", "ignore", "inherit"] });
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ...args], { cwd: root, env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "", NODE_COMPILE_CACHE: join(root, "node_modules/.cache/sallyport"), ...env }, stdio: ["ignore", "ignore", "inherit"] });
   await until(args[0] ?? "", answers(url));
   return child;
 }

@@ -9,7 +9,6 @@ import type { Config } from "../config/index.ts";
 import { problem } from "../kernel/problem.ts";
 import { createVault, type Vault } from "./envelope.ts";
 import { migrations } from "./migrations.ts";
-import { notifyChannel, openPostgres } from "./postgres.ts";
 import { openSqlite } from "./sqlite.ts";
 import type { Tables } from "./schema.ts";
 
@@ -49,7 +48,8 @@ export interface StorageOptions {
 /** Opens and migrates. @throws Error when the stored secrets belong to another encryption key. */
 export async function openStorage({ config, onError }: StorageOptions): Promise<Storage> {
   const vault = createVault(config.SALLYPORT_ENCRYPTION_KEY, config.SALLYPORT_ENCRYPTION_KEY_PREVIOUS ? [config.SALLYPORT_ENCRYPTION_KEY_PREVIOUS] : []);
-  const postgres = config.SALLYPORT_DATABASE_URL ? openPostgres(config.SALLYPORT_DATABASE_URL, onError) : undefined;
+  // Loaded only where it is used: the driver is large.
+  const postgres = config.SALLYPORT_DATABASE_URL ? (await import("./postgres.ts")).openPostgres(config.SALLYPORT_DATABASE_URL, onError) : undefined;
   const sqlite = postgres ? undefined : openSqlite(join(config.SALLYPORT_DATA_DIR, "sallyport.db"));
   const dialect = postgres?.dialect ?? sqlite?.dialect;
   if (!dialect) throw new Error("no database");
@@ -80,7 +80,7 @@ export async function openStorage({ config, onError }: StorageOptions): Promise<
       const changes: Change[] = [];
       const result = await db.transaction().execute(async (transaction) => {
         const value = await work(transaction, (change) => changes.push(change));
-        if (postgres) for (const { topic, ref } of changes) await sql`select pg_notify(${notifyChannel}, ${`${own}|${topic}|${ref ?? ""}`})`.execute(transaction);
+        if (postgres) for (const { topic, ref } of changes) await sql`select pg_notify(${postgres.channel}, ${`${own}|${topic}|${ref ?? ""}`})`.execute(transaction);
         return value;
       }).catch((error: unknown) => Promise.reject(translateFailure(error)));
       for (const change of changes) await tell(change);

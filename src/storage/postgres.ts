@@ -3,7 +3,7 @@ import { PostgresDialect } from "kysely";
 import pg from "pg";
 import type { Secret } from "../kernel/secret.ts";
 
-export const notifyChannel = "sallyport_changes";
+const channel = "sallyport_changes";
 
 /** bigint columns hold milliseconds and counters, all below 2^53. */
 const types: pg.CustomTypesConfig = {
@@ -12,6 +12,8 @@ const types: pg.CustomTypesConfig = {
 
 export interface PostgresDatabase {
   dialect: PostgresDialect;
+  /** For NOTIFY. */
+  channel: string;
   /**
    * Calls back for every NOTIFY of other processes and of this one.
    * After a lost connection it reconnects by itself and calls `onGap`, since notifications may have been missed.
@@ -24,6 +26,7 @@ export function openPostgres(url: Secret, onError: (error: Error) => void): Post
   pool.on("error", onError);
   return {
     dialect: new PostgresDialect({ pool }),
+    channel,
     async listen(onMessage, onGap) {
       let client: pg.Client | undefined;
       let stopped = false;
