@@ -1,4 +1,7 @@
 /** The pages in a real Chromium: first set-up as a person does it, no accessibility violations in either theme, nothing blocked by our own CSP. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import chromium from "@sparticuz/chromium";
 import { chromium as playwright, type Browser } from "playwright-core";
@@ -8,13 +11,17 @@ import { startWorld, type World } from "./world.ts";
 describe("the pages in Chromium", () => {
   let browser: Browser;
   let world: World;
+  // Chromium unpacks itself into the temporary folder: one of our own, since another user's would not be ours to run.
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-chromium-"));
   beforeAll(async () => {
+    process.env["TMPDIR"] = folder;
     browser = await playwright.launch({ executablePath: await chromium.executablePath(), args: ["--no-sandbox", "--disable-gpu"], headless: true });
     world = await startWorld({ settings: { SALLYPORT_ADMIN_USERNAME: "", SALLYPORT_ADMIN_PASSWORD: "" } });
   }, 60_000);
   afterAll(async () => {
     await browser?.close();
     await world?.end();
+    rmSync(folder, { recursive: true, force: true });
   });
 
   it.each(["light", "dark"] as const)("have no accessibility violations in the %s theme", async (colorScheme) => {

@@ -12,18 +12,23 @@ export function callCommands(program: Command, cli: Cli): void {
     .command("tools <server>")
     .description("List the tools that you may call on a server")
     .action(async (name: string) => {
-      const tools = await output.during("Listing", withClient(cli, name, async (client) => (await client.listTools()).tools));
+      const tools = await output.during("Listing", listTools(cli, name));
       output.result(tools, () => output.table(["TOOL", "DESCRIPTION"], tools.map((tool) => [tool.name, tool.description])));
     });
   program
     .command("call <server> <tool> [json]")
     .description("Call a tool through the gateway; arguments are a JSON object")
-    .action(async (name: string, tool: string, text = "{}") => {
+    .action(async (name: string, tool: string, text: string = "{}") => {
       const args = argumentsOf(text);
       const result = await output.during("Calling", withClient(cli, name, (client) => client.callTool({ name: tool, arguments: args })));
       output.result(result, () => contentLines(result));
       if (result.isError === true) process.exitCode = exitCodes.failed;
     });
+}
+
+/** Every page of a server's tools, as the gateway lets this user see them. */
+export async function listTools(cli: Cli, name: string): Promise<{ name: string; description?: string | undefined }[]> {
+  return withClient(cli, name, async (client) => (await client.listTools()).tools);
 }
 
 function argumentsOf(text: string): Record<string, unknown> {

@@ -12,6 +12,8 @@ const meanings: Record<keyof typeof exitCodes, string> = {
   notFound: "there is no such thing, or you may not see it",
   conflict: "it exists already, or was changed meanwhile",
   unreachable: "the server does not answer",
+  held: "`scan` found something that somebody should look at",
+  blocked: "`scan` found something that must not be used",
 };
 
 export function manualPage(program: Command): string {

@@ -3,7 +3,7 @@ import { stripVTControlCharacters, styleText } from "node:util";
 import { ConfigError } from "../config/index.ts";
 
 /** Exit codes, documented in docs/cli.md. */
-export const exitCodes = { ok: 0, failed: 1, usage: 2, configuration: 3, unauthenticated: 4, forbidden: 5, notFound: 6, conflict: 7, unreachable: 8 } as const;
+export const exitCodes = { ok: 0, failed: 1, usage: 2, configuration: 3, unauthenticated: 4, forbidden: 5, notFound: 6, conflict: 7, unreachable: 8, held: 10, blocked: 11 } as const;
 
 /** An error with its exit code and a hint for the person who sees it. */
 export class CliError extends Error {

@@ -55,7 +55,11 @@ export function createSearch(snapshot: Snapshot): SearchIndex {
     }
   };
   const rebuild = (): void => {
-    [names, numberOf, terms, vocabulary, removed] = [[], new Map(), new Map(), undefined, 0];
+    names = [];
+    numberOf = new Map();
+    terms = new Map();
+    vocabulary = undefined;
+    removed = 0;
     for (const state of snapshot.servers.values()) add(state);
   };
   rebuild();

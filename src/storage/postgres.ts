@@ -7,7 +7,7 @@ const channel = "sallyport_changes";
 
 /** bigint columns hold milliseconds and counters, all below 2^53. */
 const types: pg.CustomTypesConfig = {
-  getTypeParser: (oid, format) => (oid === 20 ? Number : pg.types.getTypeParser(oid, format)),
+  getTypeParser: (oid, format) => (oid === 20 ? Number : (pg.types.getTypeParser(oid, format) as (text: string) => unknown)),
 };
 
 export interface PostgresDatabase {

@@ -81,10 +81,11 @@ function scanItem(kind: ItemKind, item: unknown, place: Place | null, tally: Tal
     tally.strings += seen.harvest.leaves.length;
     tally.characters += seen.harvest.characters;
     const { findings, score } = judge(seen);
-    const begun = tally.findings.length;
     for (const finding of findings) push(tally, finding);
     for (const { what, place: where } of seen.harvest.exhausted) exhausted(tally, where, budgetNames[what]);
-    return { kind, name: seen.name, path, verdict: worst(tally.findings.slice(begun)), score, flow: kind === "tool" ? flowLabels(seen) : noFlow };
+    const said = worst(findings);
+    const verdict = said === "pass" && seen.harvest.exhausted.length > 0 ? "hold" : said;
+    return { kind, name: seen.name, path, verdict, score, flow: kind === "tool" ? flowLabels(seen) : noFlow };
   } catch (error) {
     // A getter, a proxy, a defect of ours: whatever it is, nobody has read this item.
     unreadable(tally, place, error);

@@ -4,31 +4,14 @@
  */
 import file from "./model/weights.json" with { type: "json" };
 import { excerpt } from "./excerpt.ts";
-import { windows, type RuleHit, type Window } from "./model/features.ts";
+import { apply, candidates, type Found } from "./evidence.ts";
+import type { Window } from "./model/features.ts";
 import { logOdds, parseWeights, type Weights } from "./model/linear.ts";
-import { rules } from "./rules/index.ts";
-import type { Draft, Rule } from "./rules/rule.ts";
 import { pointer } from "./text/leaves.ts";
 import type { Effect, Finding } from "./types.ts";
 import type { View } from "./view.ts";
 
 export const weights: Weights = parseWeights(file);
-
-export interface Found extends Draft {
-  readonly rule: Rule;
-}
-
-export function apply(item: View): Found[] {
-  return rules.flatMap((rule) => rule.check(item).map((draft) => ({ ...draft, rule })));
-}
-
-export function candidates(item: View, drafts: readonly Found[]): Window[] {
-  const hits: RuleHit[] = [];
-  for (const { rule, effect, reading, sentence } of drafts) {
-    if (reading !== undefined && sentence !== undefined && effect !== "note") hits.push({ rule: rule.id, block: effect === "block", reading, sentence });
-  }
-  return windows(item, hits);
-}
 
 export interface Judgement {
   readonly findings: readonly Finding[];
@@ -62,7 +45,7 @@ export function judge(item: View): Judgement {
 }
 
 function corroborated(effect: Effect, odds: number): Effect {
-  if (effect === "block") return odds >= weights.corroborate ? "block" : odds >= weights.dismiss ? "hold" : "note";
+  if (effect === "block") return odds >= weights.convict ? "block" : odds >= weights.dismiss ? "hold" : "note";
   return effect === "hold" && odds < weights.corroborate ? "note" : effect;
 }
 

@@ -2,7 +2,7 @@
  * The acts of an injected instruction, in the pattern language. One act is evidence, not a verdict: rules combine acts of
  * neighbouring sentences, the model weighs them. The order is part of the model's feature space; append only.
  */
-import { find, pattern, type Index, type Pattern } from "./patterns.ts";
+import { matches, pattern, type Index } from "./patterns.ts";
 
 const table = {
   // Keeping the user in the dark.
@@ -79,31 +79,28 @@ const table = {
 
 export type Act = keyof typeof table;
 export const actNames = Object.keys(table) as readonly Act[];
-const compiled: readonly (readonly Pattern[])[] = Object.values(table).map((sources) => sources.map(pattern));
 
-/** Every act of a sentence, with the tokens [first, last] that show it; `strength` counts its patterns (at most 3). */
+/** By the number of the pattern: which act it shows, and its place among the patterns of the act. */
+const shows = new Map<number, readonly [act: number, place: number]>();
+Object.values(table).forEach((sources, act) => sources.forEach((source, place) => shows.set(pattern(source).number, [act, place])));
+
+/** An act of a sentence, with the tokens [first, last] that show it. */
 export interface ActHit {
   readonly act: Act;
   readonly first: number;
   readonly last: number;
-  /** The places in `table[act]` of the first patterns that matched. */
+  /** The places in `table[act]` of the patterns that matched, at most four. */
   readonly by: readonly number[];
 }
 
 export function acts(sentence: Index): ActHit[] {
-  const hits: ActHit[] = [];
-  if (sentence.places.size === 0) return hits;
-  for (let number = 0; number < compiled.length; number++) {
-    const patterns = compiled[number] as readonly Pattern[];
-    let span: readonly [number, number] | undefined;
-    const by: number[] = [];
-    for (let at = 0; at < patterns.length && by.length < 4; at++) {
-      const match = find(sentence, patterns[at] as Pattern);
-      if (match === undefined) continue;
-      span ??= match;
-      by.push(at);
-    }
-    if (span !== undefined) hits.push({ act: actNames[number] as Act, first: span[0], last: span[1], by });
+  const found: { act: number; first: number; last: number; by: number[] }[] = [];
+  for (const [number, span] of [...matches(sentence)].sort((a, b) => a[0] - b[0])) {
+    const shown = shows.get(number);
+    if (shown === undefined) continue;
+    const last = found[found.length - 1];
+    if (last?.act !== shown[0]) found.push({ act: shown[0], first: span[0], last: span[1], by: [shown[1]] });
+    else if (last.by.length < 4) last.by.push(shown[1]);
   }
-  return hits;
+  return found.map((hit) => ({ ...hit, act: actNames[hit.act] as Act }));
 }

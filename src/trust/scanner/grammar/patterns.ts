@@ -14,16 +14,18 @@ interface Step {
 }
 export interface Pattern {
   readonly source: string;
+  /** Counts up in the order of definition. */
+  readonly number: number;
   readonly steps: readonly Step[];
-  /** Ids that must occur for the pattern to match: a cheap refusal. */
-  readonly needs: readonly number[];
 }
 
 const known: ReadonlySet<string> = new Set(concepts);
 const literals = new Map<string, number>();
+const everydayLiterals = new Set<number>();
 function literal(word: string): number {
   const id = literals.get(word) ?? concepts.length + literals.size;
   literals.set(word, id);
+  if (everyday.has(word)) everydayLiterals.add(id);
   return id;
 }
 
@@ -45,14 +47,41 @@ export function pattern(source: string): Pattern {
     steps.push({ ids, gap, ask: (mood as Ask | undefined) ?? (plus === "+" ? "positive" : "any") });
     gap = 0;
   }
-  return { source, steps, needs: steps.filter((step) => step.ids.length === 1).map((step) => step.ids[0] as number) };
+  const made: Pattern = { source, number: registered, steps };
+  registered += 1;
+  // A sentence is only compared with patterns of which it has the rarest step.
+  const anchor = steps.reduce((best, step) => (commonness(step) < commonness(best) ? step : best));
+  for (const id of anchor.ids) {
+    const list = byAnchor.get(id);
+    if (list === undefined) byAnchor.set(id, [made]);
+    else list.push(made);
+  }
+  return made;
+}
+
+let registered = 0;
+const byAnchor = new Map<number, Pattern[]>();
+const everyday: ReadonlySet<string> = new Set("the to and of in for is are as or be by with this that it if on from not no must you all any every when before after use user tool argument value result file name content call read return must please also task external private step".split(" "));
+
+function commonness({ ids }: Step): number {
+  let sum = 0;
+  for (const id of ids) {
+    if (id >= concepts.length) sum += everydayLiterals.has(id) ? 20 : 1;
+    else sum += everyday.has(concepts[id] as string) ? 16 : 5;
+  }
+  return sum;
 }
 
 /** Where every concept and every word that a pattern names occurs in a sentence. */
 export interface Index {
   readonly tokens: readonly Token[];
   readonly places: ReadonlyMap<number, number[]>;
+  /** Filled by `matches`. */
+  matched: ReadonlyMap<number, Span> | undefined;
 }
+
+/** Tokens [first, last]. */
+export type Span = readonly [number, number];
 
 export function index(tokens: readonly Token[]): Index {
   const places = new Map<number, number[]>();
@@ -67,7 +96,7 @@ export function index(tokens: readonly Token[]): Index {
     const id = literals.get(token.text);
     if (id !== undefined) put(id, at);
   }
-  return { tokens, places };
+  return { tokens, places, matched: undefined };
 }
 
 const fits: Record<Ask, (mood: Mood) => boolean> = {
@@ -79,15 +108,32 @@ const fits: Record<Ask, (mood: Mood) => boolean> = {
   do: (mood) => mood === "command" || mood === "bid" || mood === "plain",
 };
 
-/** The tokens [first, last] of the first match. A dynamic programme over places: linear in places times steps. */
-export function find(sentence: Index, { steps, needs }: Pattern): readonly [number, number] | undefined {
-  for (const id of needs) if (!sentence.places.has(id)) return undefined;
-  let reached: (readonly [number, number])[] = [];
+/** Every pattern that the sentence matches, by number, with its first match. */
+export function matches(sentence: Index): ReadonlyMap<number, Span> {
+  if (sentence.matched !== undefined) return sentence.matched;
+  const found = new Map<number, Span>();
+  const tried = new Set<number>();
+  for (const id of sentence.places.keys()) {
+    for (const candidate of byAnchor.get(id) ?? []) {
+      if (tried.has(candidate.number)) continue;
+      tried.add(candidate.number);
+      const span = find(sentence, candidate);
+      if (span !== undefined) found.set(candidate.number, span);
+    }
+  }
+  sentence.matched = found;
+  return found;
+}
+
+/** A dynamic programme over places: linear in places times steps. */
+export function find(sentence: Index, { steps }: Pattern): Span | undefined {
+  for (const { ids } of steps) if (!ids.some((id) => sentence.places.has(id))) return undefined;
+  let reached: Span[] = [];
   for (let number = 0; number < steps.length; number++) {
     const { ids, gap, ask } = steps[number] as Step;
-    const next: (readonly [number, number])[] = [];
+    const next: Span[] = [];
     for (const place of merged(sentence, ids)) {
-      if (!fits[ask]((sentence.tokens[place] as Token).mood)) continue;
+      if (ask !== "any" && !fits[ask]((sentence.tokens[place] as Token).mood)) continue;
       if (number === 0) next.push([place, place]);
       else {
         const before = reached.find(([, last]) => last < place && last >= place - 1 - gap);

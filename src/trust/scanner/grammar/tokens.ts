@@ -32,7 +32,10 @@ export type Kind = "word" | "ident" | "path" | "url" | "email" | "number" | "tag
 
 // One alternative per kind, each a run of one class after a distinct beginning, so that every character is read once.
 const pattern =
-  /(?<url>(?:https?|ftp|wss?):\/\/[^\s"'<>)\]}`]+)|(?<email>[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,63}@[A-Za-z0-9-]{1,63}\.[A-Za-z0-9.-]{2,80})|(?<tag><(?!!--)[!/]?[A-Za-z|!_-][^<>\n]{0,60}>|\[\/?[A-Z][A-Z _-]{2,40}\]|<\|[a-z_]{2,30}\|>)|(?<path>(?<![\w)>])(?:~|\.{1,2}|\$[A-Z]{2,20}|%[A-Z]{2,20}%|[A-Za-z]:)?[\\/][\w.@*~-][\w.@*~$\\/-]*|\.[a-z][\w-]{1,40}[\w./@*-]*|[A-Za-z]\w{0,60}\.(?:json|ya?ml|toml|env|pem|key|ini|conf|cfg|txt|md|sh|db|sqlite|kdbx|p12|pfx|dat|log|csv|py|js|ts)\b)|(?<ident>[A-Za-z][A-Za-z0-9]{0,60}_\w{1,200}(?:\(\))?|[a-z][a-z0-9]{0,60}[A-Z][A-Za-z0-9]{0,200}(?:\(\))?|[A-Za-z]\w{0,80}\(\))|(?<number>\d[\d.,:%/-]*)|(?<word>\p{L}[\p{L}\p{M}]*(?:['\u2019-]\p{L}+)*\d{0,4})|(?<mark>&&|\|\||\$\(|[.,:;!?()|$\u2014\u2013\u060c\u3001\uff0c-]|=>|->|\u2192)/gu;
+  /((?:https?|ftp|wss?):\/\/[^\s"'<>)\]}`]+)|([A-Za-z0-9_+-][A-Za-z0-9._+-]{0,63}@[A-Za-z0-9-]{1,63}\.[A-Za-z0-9.-]{2,80})|(<(?!!--)[!/]?[A-Za-z|!_-][^<>\n]{0,60}>|\[\/?[A-Z][A-Z _-]{2,40}\]|<\|[a-z_]{2,30}\|>)|((?<![\w)>])(?:~|\.{1,2}|\$[A-Z]{2,20}|%[A-Z]{2,20}%|[A-Za-z]:)?[\\/][\w.@*~-][\w.@*~$\\/-]*|\.[a-z][\w-]{1,40}[\w./@*-]*|[A-Za-z]\w{0,60}\.(?:json|ya?ml|toml|env|pem|key|ini|conf|cfg|txt|md|sh|db|sqlite|kdbx|p12|pfx|dat|log|csv|py|js|ts)\b)|([A-Za-z][A-Za-z0-9]{0,60}_\w{1,200}(?:\(\))?|[a-z][a-z0-9]{0,60}[A-Z][A-Za-z0-9]{0,200}(?:\(\))?|[A-Za-z]\w{0,80}\(\))|(\d[\d.,:%/-]*)|(\p{L}[\p{L}\p{M}]*(?:['\u2019-]\p{L}+)*\d{0,4})|(&&|\|\||\$\(|[.,:;!?()|$\u2014\u2013\u060c\u3001\uff0c-]|=>|->|\u2192)/gu;
+
+/** The order of the alternatives. */
+const group = { url: 1, email: 2, tag: 3, path: 4, ident: 5, number: 6, word: 7 } as const;
 
 const heads = phraseHeads();
 const c = (concept: Concept): number => conceptNumber(concept);
@@ -58,10 +61,9 @@ export function tokenise(text: string, from: number, to: number, names: Readonly
   let words = 0;
   for (const match of slice.matchAll(pattern)) {
     if (tokens.length >= maximumTokens) break;
-    const groups = match.groups as Record<string, string | undefined>;
     const raw = match[0];
     const start = from + match.index;
-    if (groups["word"] !== undefined) {
+    if (match[group.word] !== undefined) {
       if (ideographs.test(raw)) {
         unspaced(raw, start, tokens);
         continue;
@@ -70,7 +72,7 @@ export function tokenise(text: string, from: number, to: number, names: Readonly
       words += 1;
       if (englishGlue.has(lower)) glue += 1;
       tokens.push({ text: lower, from: start, to: start + raw.length, kind: "word", caps: raw.length > 1 && raw === raw.toUpperCase() && raw !== lower, concepts: nothing, form: 0, mood: "plain", clauseStart: false });
-    } else tokens.push(special(raw, start, groups));
+    } else tokens.push(special(raw, start, match));
   }
   assign(tokens, words > 2 && glue * 9 < words);
   mark(tokens, text, names);
@@ -101,15 +103,15 @@ function mark(tokens: readonly Token[], text: string, names: ReadonlySet<string>
   if (bracketed || (loud >= 2 && solemn && (after === undefined || (after.kind === "mark" && after.text !== "." && after.text !== ",")))) first.concepts = [...first.concepts, own.banner];
 }
 
-function special(raw: string, from: number, groups: Record<string, string | undefined>): Token {
+function special(raw: string, from: number, match: readonly (string | undefined)[]): Token {
   const token = (kind: Kind, concepts: readonly number[], text = raw.toLowerCase()): Token =>
     ({ text, from, to: from + raw.length, kind, caps: false, concepts, form: 0, mood: "plain", clauseStart: false });
-  if (groups["url"] !== undefined) return token("url", isBadHost(raw) || isMetadataService(raw) ? [own.url, own.external, own.badHost] : [own.url, own.external]);
-  if (groups["email"] !== undefined) return token("email", [own.email, own.external]);
-  if (groups["tag"] !== undefined) return token("tag", [own.tag]);
-  if (groups["path"] !== undefined) return token("path", isSecretPath(raw) ? [own.path, own.file, own.secretPath] : [own.path, own.file]);
-  if (groups["ident"] !== undefined) return token("ident", identConcepts(raw));
-  if (groups["number"] !== undefined) return token("number", [own.number]);
+  if (match[group.url] !== undefined) return token("url", isBadHost(raw) || isMetadataService(raw) ? [own.url, own.external, own.badHost] : [own.url, own.external]);
+  if (match[group.email] !== undefined) return token("email", [own.email, own.external]);
+  if (match[group.tag] !== undefined) return token("tag", [own.tag]);
+  if (match[group.path] !== undefined) return token("path", isSecretPath(raw) ? [own.path, own.file, own.secretPath] : [own.path, own.file]);
+  if (match[group.ident] !== undefined) return token("ident", identConcepts(raw));
+  if (match[group.number] !== undefined) return token("number", [own.number]);
   return token("mark", nothing, raw);
 }
 
@@ -280,7 +282,7 @@ function mood(tokens: readonly Token[], at: number, commandBefore: boolean): Moo
     if ((word === "must" || word === "should" || word === "shall") && saidOfAThing(tokens, back)) return negated ? "denial" : "fact";
     return negated ? "ban" : "command";
   }
-  if (word === "and" || word === "or" || word === "but") return commandBefore ? (negated ? "ban" : "command") : "plain";
+  if (word === "and" || word === "or" || word === "but") return commandBefore || urged ? (negated ? "ban" : "command") : "plain";
   if (thirdPersons.has(word)) return negated ? "denial" : "fact";
   return negated ? "ban" : urged ? "command" : "plain";
 }

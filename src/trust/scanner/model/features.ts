@@ -13,7 +13,7 @@ const stride = 320;
 const actCount = 64;
 const alienCount = 320;
 const ruleCount = 64;
-const hashBits = 14;
+const hashBits = 15;
 const spaces = {
   single: 0,
   pair: stride,
@@ -30,14 +30,14 @@ export const featureCount = spaces.rule + 2 * ruleCount;
 
 /** Features of the same kind share a step size: words generalise least. */
 export function featureScale(feature: number): number {
-  if (feature >= spaces.rule) return 1.5;
-  if (feature >= spaces.word) return 0.35;
-  if (feature >= spaces.alien) return 0.7;
+  if (feature >= spaces.rule) return 3;
+  if (feature >= spaces.word) return 1.2;
+  if (feature >= spaces.alien) return 1.2;
   if (feature >= spaces.shape) return 0.7;
   if (feature >= spaces.actElsewhere) return 0.3;
   if (feature >= spaces.actPair) return 0.6;
   if (feature >= spaces.act) return 1;
-  if (feature >= spaces.pair) return 0.5;
+  if (feature >= spaces.pair) return 0.25;
   return 0.5;
 }
 
@@ -112,10 +112,21 @@ function sentenceFeatures(read: Read, out: number[]): void {
   }
 }
 
+/** Where the ending begins that only inflects: "sends", "sending", "calls". */
+function stemEnd(text: string): number {
+  const { length } = text;
+  if (length > 5 && text.endsWith("ing")) return length - 3;
+  if (length > 4 && text.endsWith("ed")) return length - 2;
+  if (length > 4 && text.endsWith("es")) return length - 2;
+  if (length > 3 && (text.endsWith("s") || text.endsWith("e"))) return length - 1;
+  return length;
+}
+
 function wordHash(token: Token): number {
   const text = token.kind === "word" ? token.text : token.kind;
+  const end = stemEnd(text);
   let hash = 0x811c9dc5;
-  for (let at = 0; at < text.length && at < 24; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  for (let at = 0; at < end && at < 24; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
   return Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> 0;
 }
 

@@ -13,9 +13,11 @@ export interface Weights {
   /** Log odds from which an item is held or blocked for its score alone. */
   readonly hold: number;
   readonly block: number;
-  /** Log odds from which a rule's finding stands; below it a block is a hold and a hold a note, below `dismiss` both are notes. */
-  readonly corroborate: number;
+  /** Log odds from which a rule's block stands; below it is a hold, below `dismiss` a note. */
+  readonly convict: number;
   readonly dismiss: number;
+  /** Log odds from which a rule's hold stands; below it is a note. */
+  readonly corroborate: number;
 }
 
 export interface WeightsFile {
@@ -25,15 +27,16 @@ export interface WeightsFile {
   readonly scale: number;
   readonly hold: number;
   readonly block: number;
-  readonly corroborate: number;
+  readonly convict: number;
   readonly dismiss: number;
+  readonly corroborate: number;
   readonly weights: string;
 }
 
 export function parseWeights(file: WeightsFile): Weights {
   const bytes = new Int8Array(Buffer.from(file.weights, "base64"));
   if (file.features !== featureCount || bytes.length !== featureCount) throw new TypeError("The scanner's weights were trained for other features: run bench/scanner/train.ts");
-  return { version: file.version, bias: file.bias, scale: file.scale, hold: file.hold, block: file.block, corroborate: file.corroborate, dismiss: file.dismiss, bytes };
+  return { version: file.version, bias: file.bias, scale: file.scale, hold: file.hold, block: file.block, convict: file.convict, dismiss: file.dismiss, corroborate: file.corroborate, bytes };
 }
 
 /** Log odds of one window. */

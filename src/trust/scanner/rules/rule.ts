@@ -1,8 +1,8 @@
 /** What a rule is, and the two ways to write one: by patterns over what sentences say (`directive`), or by hand (`Rule`). */
 import type { Act } from "../grammar/acts.ts";
-import { find, pattern, type Pattern } from "../grammar/patterns.ts";
+import { matches, pattern, type Span } from "../grammar/patterns.ts";
 import type { Read, Reading, View } from "../view.ts";
-import { pointer, type Place, type Role } from "../text/leaves.ts";
+import type { Place, Role } from "../text/leaves.ts";
 import type { Effect, Severity } from "../types.ts";
 
 /** A tool, or just its description. */
@@ -30,6 +30,8 @@ export interface Rule {
   /** SAFE-MCP technique. */
   readonly safe: string;
   readonly examples: { readonly bad: readonly Example[]; readonly good: readonly Example[] };
+  /** Judges what sentences say, so its examples teach the model too. */
+  readonly spoken?: true;
   readonly check: (item: View) => Draft[];
 }
 
@@ -55,35 +57,34 @@ export interface Directive {
 const silent: ReadonlySet<Role> = new Set(["uri", "pattern", "ref"]);
 
 export function directive(spec: Directive): Rule {
-  const strong = (spec.strong ?? []).map(pattern);
-  const weak = (spec.weak ?? []).map(pattern);
-  const unless = (spec.unless ?? []).map(pattern);
+  // Numbers count up: first the strong patterns, then the weak ones, then the excuses.
+  const numbers = [...(spec.strong ?? []), ...(spec.weak ?? []), ...(spec.unless ?? [])].map((source) => pattern(source).number);
+  const begin = numbers[0] ?? 0;
+  const weakBegin = begin + (spec.strong?.length ?? 0);
+  const unlessBegin = weakBegin + (spec.weak?.length ?? 0);
+  const end = begin + numbers.length;
   const worse: ReadonlySet<Act> = new Set(spec.worseWith ?? []);
   return {
-    id: spec.id, title: spec.title, owasp: spec.owasp, safe: spec.safe, examples: spec.examples,
+    id: spec.id, title: spec.title, owasp: spec.owasp, safe: spec.safe, examples: spec.examples, spoken: true,
     check: (item) => {
       const drafts: Draft[] = [];
       for (const reading of item.readings) {
         if (silent.has(reading.leaf.role) || (spec.roles !== undefined && !spec.roles.includes(reading.leaf.role))) continue;
         reading.sentences.forEach((sentence, at) => {
-          const hard = first(sentence, strong);
-          const soft = hard ?? first(sentence, weak);
-          if (soft === undefined || first(sentence, unless) !== undefined) return;
-          const block = hard !== undefined || (worse.size > 0 && near(reading, at).some((read) => read.acts.some((hit) => worse.has(hit.act))));
-          drafts.push({ ...found(reading, sentence, soft, block ? "block" : "hold", spec.message), reading, sentence: at });
+          let best: readonly [number, Span] | undefined;
+          for (const [number, span] of matches(sentence.index)) {
+            if (number < begin || number >= end) continue;
+            if (number >= unlessBegin) return;
+            if (best === undefined || number < best[0]) best = [number, span];
+          }
+          if (best === undefined) return;
+          const block = best[0] < weakBegin || (worse.size > 0 && near(reading, at).some((read) => read.acts.some((hit) => worse.has(hit.act))));
+          drafts.push({ ...found(reading, sentence, best[1], block ? "block" : "hold", spec.message), reading, sentence: at });
         });
       }
       return drafts;
     },
   };
-}
-
-function first(sentence: Read, patterns: readonly Pattern[]): readonly [number, number] | undefined {
-  for (const candidate of patterns) {
-    const span = find(sentence.index, candidate);
-    if (span !== undefined) return span;
-  }
-  return undefined;
 }
 
 function near(reading: Reading, at: number): Read[] {
@@ -99,8 +100,4 @@ export function found(reading: Reading, sentence: Read, tokens: readonly [number
     place: reading.leaf.place, text: reading.leaf.text, span: reading.span(from, to),
     message: decoded ? `${message} (written as ${reading.encoding})` : message,
   };
-}
-
-export function at(draft: Draft): string {
-  return pointer(draft.place);
 }
