@@ -2,7 +2,7 @@
  * Fits the linear model: logistic loss on the most suspicious window of each item (multiple-instance learning), AdaGrad, L2. A planted text
  * tells where to look in a poisoned item; everywhere else in it and in honest items nothing may be found.
  */
-import { apply, candidates } from "../../src/trust/scanner/judge.ts";
+import { apply, candidates } from "../../src/trust/scanner/evidence.ts";
 import { featureCount, featureScale, type Window } from "../../src/trust/scanner/model/features.ts";
 import { view, type View } from "../../src/trust/scanner/view.ts";
 import { defaultLimits } from "../../src/trust/scanner/limits.ts";
@@ -80,7 +80,7 @@ export interface FitOptions {
   /** Weight of an honest item against a malicious one. */
   readonly honest: number;
 }
-export const defaultFit: FitOptions = { epochs: 14, rate: 0.12, l2: 2e-4, seed: 11, honest: 1 };
+export const defaultFit: FitOptions = { epochs: 6, rate: 0.4, l2: 2e-4, seed: 11, honest: 1 };
 
 export function fit(items: readonly Prepared[], options: FitOptions = defaultFit): Model {
   const random = generator(options.seed);

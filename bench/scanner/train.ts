@@ -17,7 +17,7 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const folds = 4;
 const bags = 4;
 const copies = 2;
-const options = { ...defaultFit, epochs: 6 };
+const options = defaultFit;
 
 interface Scored { readonly score: number; readonly ruled: 0 | 1 | 2; readonly sample: Sample }
 
@@ -59,14 +59,41 @@ for (let fold = 0; fold < folds; fold++) {
 const isHonest = (entry: Scored): boolean => !entry.sample.malicious;
 const reference = scored.filter((entry) => isHonest(entry) && (honest.length === 0 || entry.sample.source !== "own")).map((entry) => entry.score).sort((a, b) => b - a);
 const quantile = (rate: number): number => reference[Math.min(reference.length - 1, Math.floor(rate * reference.length))] ?? 0;
-const thresholds = { hold: quantile(0.006), block: quantile(0.0007) + 0.25, corroborate: quantile(0.04), dismiss: quantile(0.08) };
-say(`thresholds (log odds): ${Object.entries(thresholds).map(([name, value]) => `${name} ${value.toFixed(2)}`).join(", ")}`);
+interface Thresholds { readonly hold: number; readonly block: number; readonly convict: number; readonly dismiss: number; readonly corroborate: number }
 
-function verdict(entry: Scored): 0 | 1 | 2 {
-  const byRule = entry.ruled === 2 ? (entry.score >= thresholds.corroborate ? 2 : entry.score >= thresholds.dismiss ? 1 : 0) : entry.ruled === 1 && entry.score >= thresholds.corroborate ? 1 : 0;
-  const byModel = entry.score >= thresholds.block ? 2 : entry.score >= thresholds.hold ? 1 : 0;
-  return byRule > byModel ? byRule : byModel;
+function verdictBy(entry: Scored, limits: Thresholds): 0 | 1 | 2 {
+  if (entry.score >= limits.block || (entry.ruled === 2 && entry.score >= limits.convict)) return 2;
+  return entry.score >= limits.hold || (entry.ruled === 2 && entry.score >= limits.dismiss) || (entry.ruled > 0 && entry.score >= limits.corroborate) ? 1 : 0;
 }
+
+/** The thresholds that find most at the price we are ready to pay: false positives among labelled honest tools and among our hard negatives. */
+const prices = { stopped: 0.0085, blocked: 0.0006, stoppedHard: 0.05, blockedHard: 0.008 };
+function choose(): Thresholds {
+  const malicious = scored.filter((entry) => entry.sample.malicious);
+  const plain = scored.filter((entry) => isHonest(entry) && entry.sample.source !== "own");
+  const hard = scored.filter((entry) => isHonest(entry) && entry.sample.source === "own");
+  const share = (list: readonly Scored[], limits: Thresholds, least: 1 | 2): number => list.filter((entry) => verdictBy(entry, limits) >= least).length / Math.max(1, list.length);
+  let chosen: Thresholds = { hold: quantile(0.004), block: quantile(0) + 1, convict: quantile(0.01), dismiss: quantile(0.05), corroborate: quantile(0.02) };
+  let best = -1;
+  for (const block of [0, 0.0003, 0.0006]) for (const convict of [0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12]) {
+    const limits = { ...chosen, block: quantile(block) + 0.3, convict: quantile(convict) };
+    if (share(plain, limits, 2) > prices.blocked || share(hard, limits, 2) > prices.blockedHard) continue;
+    const found = share(malicious, limits, 2);
+    if (found > best) [best, chosen] = [found, limits];
+  }
+  best = -1;
+  let outer = chosen;
+  for (const hold of [0.002, 0.003, 0.004, 0.005, 0.006, 0.008]) for (const corroborate of [0.005, 0.01, 0.02, 0.03, 0.05, 0.08]) for (const dismiss of [0.05, 0.1, 0.2]) {
+    const limits = { ...chosen, hold: quantile(hold), corroborate: quantile(corroborate), dismiss: Math.min(chosen.convict, quantile(dismiss)) };
+    if (share(plain, limits, 1) > prices.stopped || share(hard, limits, 1) > prices.stoppedHard) continue;
+    const found = share(malicious, limits, 1);
+    if (found > best) [best, outer] = [found, limits];
+  }
+  return outer;
+}
+const thresholds = choose();
+say(`thresholds (log odds): ${Object.entries(thresholds).map(([name, value]) => `${name} ${(value as number).toFixed(2)}`).join(", ")}`);
+const verdict = (entry: Scored): 0 | 1 | 2 => verdictBy(entry, thresholds);
 
 const percent = (part: number, whole: number): string => (whole === 0 ? "–" : `${((100 * part) / whole).toFixed(1)} %`);
 function line(name: string, list: readonly Scored[]): void {
@@ -91,7 +118,7 @@ const round = (value: number): number => Number(value.toFixed(4));
 if (!argv.includes("--dry")) {
   writeFileSync(new URL("../../src/trust/scanner/model/weights.json", import.meta.url), `${JSON.stringify({
     version, features: featureCount, bias: round(model.bias), scale: Number(scale.toPrecision(6)),
-    hold: round(thresholds.hold), block: round(thresholds.block), corroborate: round(thresholds.corroborate), dismiss: round(thresholds.dismiss),
+    hold: round(thresholds.hold), block: round(thresholds.block), convict: round(thresholds.convict), dismiss: round(thresholds.dismiss), corroborate: round(thresholds.corroborate),
     weights: Buffer.from(bytes.buffer).toString("base64"),
   })}\n`);
   say(`wrote model/weights.json, version ${version}. Next: node bench/scanner.ts`);

@@ -23,7 +23,7 @@ const schema: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
     description: word, title: word, default: word, enum: fc.array(word, { maxLength: 3 }), examples: fc.array(word, { maxLength: 2 }), $comment: word,
     properties: fc.dictionary(fc.constantFrom("a", "b", "city", "limit"), tie("schema"), { maxKeys: 2 }), items: fc.option(tie("schema"), { nil: undefined, maxDepth: 2 }), anyOf: fc.array(tie("schema"), { maxLength: 1 }),
   }, { requiredKeys: ["type"] }),
-}))["schema"] as fc.Arbitrary<unknown>;
+}))["schema"];
 const tool = fc.record({
   name: fc.constantFrom("get_items", "list_files", "search", "add"), title: word, description: word, inputSchema: schema, outputSchema: schema,
   annotations: fc.record({ title: word, readOnlyHint: fc.boolean() }), _meta: fc.dictionary(fc.constantFrom("com.example/a", "vendor"), word, { maxKeys: 2 }), icons: fc.array(fc.record({ src: fc.constant("https://example.com/i.png"), label: word }), { maxLength: 1 }),

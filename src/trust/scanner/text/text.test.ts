@@ -38,7 +38,7 @@ describe("decode", () => {
     ["base64", Buffer.from(secret).toString("base64")], ["hex", Buffer.from(secret).toString("hex")], ["percent", [...secret].map((letter) => `%${letter.charCodeAt(0).toString(16)}`).join("")],
     ["entities", [...secret].map((letter) => `&#${letter.charCodeAt(0)};`).join("")], ["escapes", [...secret].map((letter) => `\\x${letter.charCodeAt(0).toString(16).padStart(2, "0")}`).join("")], ["bytes", [...secret].map((letter) => letter.charCodeAt(0).toString(2).padStart(8, "0")).join(" ")],
   ])("finds text under %s", (encoding, text) => {
-    expect(decodeVisible(`Helper. ${text}`)).toContainEqual(expect.objectContaining({ encoding, text: expect.stringContaining("private key") }));
+    expect(decodeVisible(`Helper. ${text}`).some((decoded) => decoded.encoding === encoding && decoded.text.includes("private key"))).toBe(true);
   });
 
   it("finds ROT13 and reversed sentences", () => {
