@@ -40,7 +40,7 @@ export interface Run {
   requirements?: Revision;
   /** Added to every request by the shim. */
   token?: string;
-  /** Only these, each by itself; all that the revision lists by default. */
+  /** Only these, each by itself and two at a time; all that the revision lists by default. */
   scenarios?: readonly string[];
   /** Further options of the suite's own. */
   options?: readonly string[];
@@ -62,13 +62,14 @@ export async function runConformance(run: Run): Promise<Verdict> {
   try {
     const target = command === "client" ? ["--command", run.url] : ["--url", shim?.url ?? run.url];
     const selections = scenarios ? scenarios.map((scenario) => ["--scenario", scenario, ...(requirements ? ["--spec-version", requirements, "--force"] : [])]) : [requirements ? ["--requirements", requirements] : []];
-    let exitCode = 0;
-    let output = "";
-    for (const selection of selections) {
-      const ended = await runProgram([command, ...target, ...selection, "-o", folder, ...(run.options ?? [])], { folder, timeout, env: run.env ?? {}, onOutput: run.onOutput });
-      exitCode ||= ended.exitCode;
-      output += ended.output;
-    }
+    const ended: { exitCode: number; output: string }[] = [];
+    const waiting = selections.values();
+    const work = async () => {
+      for (const selection of waiting) ended.push(await runProgram([command, ...target, ...selection, "-o", folder, ...(run.options ?? [])], { folder, timeout, env: run.env ?? {}, onOutput: run.onOutput }));
+    };
+    await Promise.all([work(), work()]);
+    const exitCode = ended.find((one) => one.exitCode !== 0)?.exitCode ?? 0;
+    const output = ended.map((one) => one.output).join("\n");
     const checks = readChecks(folder, command);
     const listed = requirements && command !== "authorization" ? scoredScenarios(requirements, command) : [...new Set(checks.map(({ scenario }) => scenario))];
     const wanted = scenarios ? listed.filter((scenario) => scenarios.includes(scenario)) : listed;
@@ -89,10 +90,10 @@ interface ProgramOptions {
   onOutput: ((text: string) => void) | undefined;
 }
 
-/** The suite sees nothing of the surroundings but where programs are. */
+/** The suite sees nothing of the surroundings but where programs are; compiled sources are kept, since the client set starts forty programs. */
 function runProgram(args: readonly string[], { folder, timeout, env, onOutput }: ProgramOptions): Promise<{ exitCode: number; output: string }> {
   return new Promise((resolve, reject) => {
-    const surroundings = { PATH: `${dirname(process.execPath)}:/usr/bin:/bin`, HOME: folder, ...env };
+    const surroundings = { PATH: `${dirname(process.execPath)}:/usr/bin:/bin`, HOME: folder, NODE_COMPILE_CACHE: join(home, "../../.cache/sallyport"), ...env };
     const child = spawn(process.execPath, [join(home, "dist/index.js"), ...args], { cwd: folder, env: surroundings, stdio: ["ignore", "pipe", "pipe"], timeout, killSignal: "SIGKILL" });
     let output = "";
     const hear = (chunk: Buffer) => {
@@ -155,7 +156,8 @@ export function compareVerdicts(direct: Verdict, through: Verdict): Difference[]
   });
 }
 
-/** One line for each check that is not as it should be, for a test's message. */
-export function complaints({ checks }: Verdict): string[] {
+/** One line for each check that is not as it should be, for a test's message; of these scenarios or of all. */
+export function complaints(verdict: Verdict, scenarios?: readonly string[]): string[] {
+  const checks = verdict.checks.filter(({ scenario }) => scenarios?.includes(scenario) ?? true);
   return checks.filter(({ status }) => status === "FAILURE" || status === "WARNING").map(({ scenario, id, name, status, message }) => `${status} ${scenario} ${id} ${name}: ${message ?? ""}`);
 }

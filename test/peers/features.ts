@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ClientKind, Progress, TestClient } from "./clients.ts";
+import { connectClient, type ClientKind, type ConnectOptions, type Progress, type TestClient } from "./clients.ts";
 
 export const featureNames = ["list", "call", "progress", "cancel", "subscribe", "prompt", "completion", "elicitation", "sampling", "roots", "logging"] as const;
 export type Feature = (typeof featureNames)[number];
@@ -119,3 +119,16 @@ export const beyond: Record<ClientKind, Partial<Record<Feature, string>>> = {
   // Elicitation came with 2025-06-18.
   "sse-2024": { elicitation: "The client does not support elicitation" },
 };
+
+/** One row of the matrix: a client of the kind at the address, through every feature in turn. A client that cannot connect is refused everything. */
+export async function tryFeatures(kind: ClientKind, url: string, options: ConnectOptions & { name?: Naming; timeout?: number } = {}): Promise<Record<Feature, Outcome>> {
+  const { timeout = 10_000 } = options;
+  const connected = await Promise.race([connectClient(kind, url, options).catch((error: Error & { code?: unknown }) => error), sleep(timeout, "hangs" as const)]);
+  const all = (outcome: Outcome) => Object.fromEntries(featureNames.map((feature) => [feature, outcome])) as Record<Feature, Outcome>;
+  if (connected === "hangs") return all("hangs");
+  if (connected instanceof Error) return all({ refused: connected.message, code: typeof connected.code === "number" ? connected.code : undefined });
+  const outcomes: Partial<Record<Feature, Outcome>> = {};
+  for (const feature of featureNames) outcomes[feature] = await tryFeature(feature, connected, options);
+  await connected.close();
+  return { ...all("hangs"), ...outcomes };
+}

@@ -2,8 +2,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { clientKinds, connectClient, type ClientKind, type TestClient } from "./clients.ts";
 import { startEverything } from "./everything.ts";
-import { beyond, featureNames, tryFeature } from "./features.ts";
+import { beyond, featureNames, tryFeature, tryFeatures } from "./features.ts";
 import type { Peer } from "./listener.ts";
+import { startMisbehaving } from "./misbehaving.ts";
+import { startUpstream, upstreamKinds } from "./upstreams.ts";
 import { startSseServer, startV1Server } from "./v1.ts";
 
 const peers: Record<string, () => Promise<Peer>> = {
@@ -38,6 +40,23 @@ describe.each(clientKinds.flatMap((kind) => pairs[kind].map((peer) => [kind, pee
   it.each(featureNames)("has %s", async (feature) => {
     const refusal = beyond[kind][feature];
     expect(await tryFeature(feature, client)).toEqual(refusal === undefined ? "works" : expect.objectContaining({ refused: expect.stringContaining(refusal) as string }));
+  });
+});
+
+describe("a row of the matrix", () => {
+  it("tells refusals from hangs", async () => {
+    const [dead, silent] = await Promise.all([startMisbehaving("dead-port"), startMisbehaving("never-answers")]);
+    expect((await tryFeatures("v1", dead.url)).list).toMatchObject({ refused: expect.any(String) as string });
+    const row = await tryFeatures("v1", silent.url, { timeout: 300 });
+    expect(row.call).toBe("hangs");
+    expect(row.subscribe).toMatchObject({ code: -32601 });
+    await Promise.all([dead.close(), silent.close()]);
+  });
+
+  it.each(upstreamKinds)("has an upstream of kind %s", async (kind) => {
+    const upstream = await startUpstream(kind);
+    expect(upstream.registration.transport).toBe(kind === "stdio" ? "stdio" : kind === "v1-sse" ? "sse" : "streamable-http");
+    await upstream.close();
   });
 });
 
