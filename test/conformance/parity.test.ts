@@ -1,8 +1,10 @@
 /** Through the gateway, with authentication on, the official suite finds exactly what it finds directly; and the mirrored headers are checked even for an upstream that ignores them. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startEverything, type EverythingPeer } from "../peers/everything.ts";
+import { featureNames, tryFeatures } from "../peers/features.ts";
+import { startV1Server } from "../peers/v1.ts";
 import { startWorld, type World } from "../world.ts";
-import { parity, runThroughGateway, type Gateway } from "./gateway.ts";
+import { parity, registerUpstream, runThroughGateway, type Gateway } from "./gateway.ts";
 import { complaints, revisions, type Difference, type Verdict } from "./harness.ts";
 
 let world: World;
@@ -46,4 +48,19 @@ it("checks the mirrored headers for an upstream that does not", async () => {
   await peer.close();
   expect(complaints(verdict)).toEqual([]);
   expect(verdict.checks.filter(({ status }) => status === "SUCCESS")).toHaveLength(14);
+});
+
+/** Peers, and the clients that speak their era. */
+const sameEra = [
+  ["both eras", () => startEverything(), ["v1", "v2-legacy", "v2-modern"]],
+  ["2025", () => startEverything({ era: "legacy" }), ["v1", "v2-legacy"]],
+  ["2026", () => startEverything({ era: "modern" }), ["v2-modern"]],
+  ["the SDK v1", () => startV1Server(), ["v1", "v2-legacy"]],
+] as const;
+
+it.each(sameEra)("has every feature of a server of %s for the clients of its era", async (era, start, kinds) => {
+  const peer = await start();
+  const url = await registerUpstream(gateway, `features-of-${era.toLowerCase().replaceAll(" ", "-")}`, peer.url);
+  for (const kind of kinds) expect(await tryFeatures(kind, url, { token: gateway.adminToken }), kind).toEqual(Object.fromEntries(featureNames.map((feature) => [feature, "works"])));
+  await peer.close();
 });

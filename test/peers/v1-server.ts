@@ -57,11 +57,11 @@ export function createV1FixtureServer(bus: ServerEventBus): Server {
   async function answer(run: (call: Call) => Result | Ask | Promise<Result | Ask>, extra: Extra): Promise<Result> {
     let outcome = await run(callOf(extra, {}, undefined));
     for (let round = 0; isAsk(outcome) && round < 8; round++) {
-      const answers: Record<string, unknown> = {};
-      for (const [key, { method, params }] of Object.entries(outcome.ask)) {
+      const answered = Object.entries(outcome.ask).map(async ([key, { method, params }]) => {
         if (!(server.getClientCapabilities() as Record<string, unknown> | undefined)?.[needed[method]]) throw new McpError(ErrorCode.InvalidRequest, `The client does not support ${needed[method]}`);
-        answers[key] = await extra.sendRequest({ method, params } as ServerRequest, ResultSchema);
-      }
+        return [key, await extra.sendRequest({ method, params } as ServerRequest, ResultSchema)] as const;
+      });
+      const answers = Object.fromEntries(await Promise.all(answered)) as Record<string, unknown>;
       outcome = await run(callOf(extra, answers, outcome.state));
     }
     if (isAsk(outcome)) throw new McpError(ErrorCode.InternalError, "Too many questions");
