@@ -1,6 +1,7 @@
 /** The everything-peer passes the official suite by itself; only then does a difference through the gateway say anything about the gateway. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startEverything, type EverythingPeer } from "../peers/everything.ts";
+import { listen } from "../peers/listener.ts";
 import { compareVerdicts, complaints, revisions, runConformance, scoredScenarios, type Verdict } from "./harness.ts";
 
 /** Scored scenarios and checks that succeed, in scenarios scored or not. */
@@ -51,6 +52,14 @@ describe("the harness", () => {
     const verdict = await runConformance({ command: "server", url: "http://127.0.0.1:9/mcp", requirements: "2025-11-25", scenarios: ["ping"] });
     expect(verdict.exitCode).not.toBe(0);
     expect(verdict.scored).toEqual({ total: 1, passed: 0, failing: ["ping"] });
+  });
+
+  it("runs the authorization suite against an issuer", async () => {
+    const { port, close } = await listen((_request, response) => void response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ issuer: `http://127.0.0.1:${port}` })));
+    const scenario = "authorization-server-metadata-endpoint";
+    const verdict = await runConformance({ command: "authorization", url: `http://127.0.0.1:${port}`, scenarios: [scenario], options: ["--client-id", "ci"] });
+    await close();
+    expect(verdict.scored).toEqual({ total: 1, passed: 0, failing: [scenario] });
   });
 
   it("names each check that differs", () => {

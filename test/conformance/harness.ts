@@ -107,12 +107,14 @@ function runProgram(args: readonly string[], { folder, timeout, env, onOutput }:
   });
 }
 
-/** The suite names a result's folder after the scenario (which may hold a slash) and the time, with `server-` before it unless a client is tested. */
+/** What stands before a scenario's name in the name of its result folder. */
+const prefixes: Record<Run["command"], string> = { server: "server-", client: "", authorization: "authorization-server-" };
+
+/** The suite names a result's folder after the command, the scenario (which may hold a slash) and the time. */
 function readChecks(folder: string, command: Run["command"]): Check[] {
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((path) => basename(path) === "checks.json");
   return files.toSorted().flatMap((path) => {
-    const named = dirname(path).replace(/-\d{4}-\d{2}-\d{2}T[\dZ-]+$/, "");
-    const scenario = command === "client" ? named : named.replace("server-", "");
+    const scenario = dirname(path).replace(/-\d{4}-\d{2}-\d{2}T[\dZ-]+$/, "").slice(prefixes[command].length);
     const counts = new Map<string, number>();
     const found = JSON.parse(readFileSync(join(folder, path), "utf8")) as { id: string; name: string; status: Status; errorMessage?: string; specReferences?: unknown[] }[];
     // Log lines stand among the checks; only they are informative without naming a requirement.
