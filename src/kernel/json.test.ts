@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { memberSpan, parseUntrustedJson, replaceSpan } from "./json.ts";
+import { decodeUtf8, memberSpan, parseUntrustedJson, replaceSpan } from "./json.ts";
 import { Problem } from "./problem.ts";
 
 const refusal = (text: string | Uint8Array, limits = {}): string => {
@@ -83,7 +83,68 @@ describe("the parser for untrusted JSON", () => {
   });
 
   it("refuses bytes that are not UTF-8", () => {
-    for (const bytes of [[0x22, 0xff, 0x22], [0x22, 0xc0, 0xaf, 0x22], [0x22, 0xed, 0xa0, 0x80, 0x22]]) expect(refusal(Uint8Array.from(bytes))).toBe("400 Not valid UTF-8");
+    for (const bytes of [[0x22, 0xff, 0x22], [0x22, 0xc0, 0xaf, 0x22], [0x22, 0xed, 0xa0, 0x80, 0x22]]) expect(refusal(Uint8Array.from(bytes))).toBe("400 Not valid UTF-8 at position 1");
+    expect(refusal(Uint8Array.from([...Buffer.from("ü".repeat(5000)), 0x80]))).toBe("400 Not valid UTF-8 at position 10000");
+    expect(refusal(Uint8Array.from([0x22, 0xe2, 0x82]))).toMatch(/^400 Not valid UTF-8 at position/);
+    expect(() => decodeUtf8(Uint8Array.from([0x61, 0xff]))).toThrow("Not valid UTF-8 at position 1");
+  });
+
+  it("refuses bytes with a byte order mark, and texts with a lone surrogate", () => {
+    expect(refusal(Uint8Array.from([0xef, 0xbb, 0xbf, 0x7b, 0x7d]))).toContain("byte order mark");
+    expect(refusal('{"a\ud800b":1}')).toBe("400 Not valid Unicode at position 3");
+    expect(refusal('["😀"]')).toBe("accepted");
+  });
+
+  it("counts bytes, not letters, against the limit", () => {
+    expect(refusal(`"${"€".repeat(20)}"`, { maxBytes: 61 })).toMatch(/^413 /);
+    expect(refusal(`"${"€".repeat(20)}"`, { maxBytes: 62 })).toBe("accepted");
+  });
+
+  it("refuses more members than the limit, which follows maxItems where only that is given", () => {
+    const members = (count: number) => `{${Array.from({ length: count }, (_, index) => `"k${index}":1`).join(",")}}`;
+    expect(refusal(members(10_000))).toBe("accepted");
+    expect(refusal(members(10_001))).toContain("More than 10000 members");
+    expect(refusal(`[${Array.from({ length: 10_001 }, () => '{"a":1}').join(",")}]`)).toContain("More than 10000 members");
+    expect(refusal(members(20_000), { maxItems: 50_000 })).toBe("accepted");
+    expect(refusal(members(5), { maxKeys: 4 })).toContain("More than 4 members");
+  });
+
+  it("finds a duplicate among few keys and among many, before and after nested objects", () => {
+    for (const count of [1, 2, 7, 8, 9, 10, 40]) {
+      const keys = Array.from({ length: count }, (_, index) => `"k${index}":{"k0":1,"deep":{"k0":[{"k0":2}]}}`);
+      expect(refusal(`{${keys.join(",")}}`), String(count)).toBe("accepted");
+      for (const again of ["k0", `k${count - 1}`, "\\u006b0"]) expect(refusal(`{${keys.join(",")},"${again}":1}`), `${count} ${again}`).toContain("occurs twice");
+    }
+  });
+
+  it.each([
+    ["", "a value at position 0"],
+    ["[1,]", "a value at position 3"],
+    ["[1 2]", "',' or ']' at position 3"],
+    ['{"a":1', "',' or '}' at position 6"],
+    ['{"a" 1}', "':' at position 5"],
+    ["{a:1}", "a key in double quotes at position 1"],
+    ['{"a":1,}', "a key in double quotes at position 7"],
+    ["{} {}", "nothing more at position 3"],
+    ["[1}", "',' or ']' at position 2"],
+    ["01", "nothing more at position 1"],
+    ["-", "a value at position 0"],
+    ["[tru]", "a value at position 1"],
+    ['["a\nb"]', "no control character or unknown escape in a string at position 3"],
+    ['["\\x41"]', "no control character or unknown escape in a string at position 2"],
+  ])("says where %j stops being JSON", (text, expected) => {
+    expect(refusal(text)).toBe(`400 Not valid JSON: expected ${expected}`);
+  });
+
+  it("finds a fault in every text that JSON.parse refuses, at or after the longest sound beginning", () => {
+    const alphabet = fc.constantFrom("{", "}", "[", "]", '"a"', '"b"', '"\\q"', ",", ":", "1", "-2.5e3", "01", "true", "nul", " ", "\n");
+    fc.assert(
+      fc.property(fc.array(alphabet, { maxLength: 30 }), (parts) => {
+        const told = /position (\d+)$/.exec(refusal(parts.join("")));
+        if (told) expect(Number(told[1])).toBeLessThanOrEqual(parts.join("").length);
+      }),
+      { numRuns: 5000 },
+    );
   });
 
   it("refuses more bytes than the limit, naming the setting", () => {
@@ -91,7 +152,7 @@ describe("the parser for untrusted JSON", () => {
   });
 
   it("stays linear on hostile input", () => {
-    for (const text of ["[".repeat(500_000), `"${"\\".repeat(900_000)}`, `{${Array.from({ length: 90_000 }, (_, index) => `"${index}":1`).join(",")}}`, '"\\"'.repeat(200_000)]) {
+    for (const text of ["[".repeat(500_000), `"${"\\".repeat(900_000)}`, '"\\'.repeat(500_000), "1".repeat(1_000_000), `["${'\\"'.repeat(500_000)}"]`, `{"${"\\u0061".repeat(170_000)}":1}`, " ".repeat(1_000_000), `[${"[],".repeat(90_000)}x`, `{${Array.from({ length: 90_000 }, (_, index) => `"${index}":1`).join(",")}}`, '"\\"'.repeat(200_000)]) {
       const began = performance.now();
       refusal(text);
       expect(performance.now() - began).toBeLessThan(500);

@@ -3,59 +3,99 @@
  * (duplicate keys, prototype keys, numbers beyond doubles, lone surrogates in keys) and what exhausts them (depth, keys, size);
  * then the platform's parser builds the value. Nothing else may parse untrusted text.
  */
+import { isUtf8 } from "node:buffer";
 import { problem, type Problem } from "./problem.ts";
 
 export interface JsonLimits {
-  /** UTF-8 bytes. */
+  /** UTF-8 bytes. Default 1 MiB. */
   maxBytes: number;
+  /** Levels of arrays and objects. Default 64. */
   maxDepth: number;
-  /** Object members and array elements in all. */
+  /** Object members in all: what costs a parser most per byte. Default 10,000, or `maxItems` where only that is given. */
+  maxKeys: number;
+  /** Object members, array elements and containers in all. Default 100,000. */
   maxItems: number;
   /** The setting that sets maxBytes, for the error. */
   limitName: string;
 }
 
-const defaults: JsonLimits = { maxBytes: 1_048_576, maxDepth: 64, maxItems: 100_000, limitName: "SALLYPORT_BODY_LIMIT" };
+const defaults = { maxBytes: 1_048_576, maxDepth: 64, maxKeys: 10_000, maxItems: 100_000, limitName: "SALLYPORT_BODY_LIMIT" } as const satisfies JsonLimits;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** @throws Problem `invalid-json` (400) or `too-large` (413); never anything else. */
+/**
+ * @returns what JSON.parse returns.
+ * @throws Problem `invalid-json` (400; the detail names the fault and its position in UTF-16 units) or `too-large` (413); never anything else.
+ */
 export function parseUntrustedJson(input: Uint8Array | string, limits: Partial<JsonLimits> = {}): unknown {
-  const { maxBytes, maxDepth, maxItems, limitName } = { ...defaults, ...limits };
-  if ((typeof input === "string" ? input.length : input.byteLength) > maxBytes) throw problem("too-large", { detail: `The JSON is larger than ${maxBytes} bytes (${limitName})` });
-  const text = typeof input === "string" ? input : decode(input);
-  scan(text, maxDepth, maxItems);
+  const { maxBytes = defaults.maxBytes, maxDepth = defaults.maxDepth, maxItems = defaults.maxItems, maxKeys = limits.maxItems ?? defaults.maxKeys, limitName = defaults.limitName } = limits;
+  if (exceeds(input, maxBytes)) throw problem("too-large", { detail: `The JSON is larger than ${maxBytes} bytes (${limitName})` });
+  const text = typeof input === "string" ? input : decodeUtf8(input);
+  // What came as bytes is well-formed; a lone surrogate can then only be written as an escape.
+  if (typeof input === "string" && !input.isWellFormed()) throw invalid("Not valid Unicode", loneSurrogate(input));
+  scan(text, maxDepth, maxKeys, maxItems);
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
-    throw invalid("Not valid JSON", undefined, cause);
+    const { expected, at } = firstFault(text);
+    throw invalid(`Not valid JSON: expected ${expected}`, at, cause);
   }
 }
 
-function decode(bytes: Uint8Array): string {
+function exceeds(input: Uint8Array | string, maxBytes: number): boolean {
+  if (typeof input !== "string") return input.byteLength > maxBytes;
+  // A UTF-16 unit takes one to three bytes of UTF-8: mostly the length alone decides.
+  return input.length > maxBytes || (input.length * 3 > maxBytes && Buffer.byteLength(input) > maxBytes);
+}
+
+/** The text of a body, for `memberSpan`. A byte order mark stays, for the parser to refuse. @throws Problem `invalid-json` naming the first byte that is not UTF-8. */
+export function decodeUtf8(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
   } catch (cause) {
-    throw invalid("Not valid UTF-8", undefined, cause);
+    throw invalid("Not valid UTF-8", firstBadByte(bytes), cause);
   }
 }
 
-function invalid(what: string, position?: number, cause?: unknown): Problem {
-  return problem("invalid-json", { detail: position === undefined ? what : `${what} at position ${position}`, ...(cause === undefined ? {} : { cause }) });
+/** Where the first sequence that is not UTF-8 begins: found by halving, since up to there some boundary of letters is never far. */
+function firstBadByte(bytes: Uint8Array): number {
+  const soundUpTo = (end: number) => [end, end - 1, end - 2, end - 3].find((boundary) => boundary >= 0 && isUtf8(bytes.subarray(0, boundary)));
+  let [good, bad] = [0, bytes.length + 1];
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1;
+    if (soundUpTo(middle) === undefined) bad = middle;
+    else good = middle;
+  }
+  return soundUpTo(good) ?? 0;
+}
+
+/** @returns where the first surrogate without its partner stands. */
+function loneSurrogate(text: string): number {
+  return /\p{Surrogate}/u.exec(text)?.index ?? 0;
+}
+
+function invalid(what: string, position: number, cause?: unknown): Problem {
+  return problem("invalid-json", { detail: `${what} at position ${position}`, ...(cause === undefined ? {} : { cause }) });
 }
 
 const quote = 0x22;
 const backslash = 0x5c;
-const forbiddenKeys = new Set(["__proto__", "constructor", "prototype"]);
+const reservedKeys = new Set(["__proto__", "constructor", "prototype"]);
+/** Up to this many keys, looking through them is faster than hashing them. */
+const few = 8;
 
-/** What is open at a depth: an array, or an object with the keys seen so far. */
-type Frame = { keys: Set<string> | undefined; first: string | undefined } | undefined;
-
-/** Grammar is left to JSON.parse; for every text that it accepts, this saw exactly its keys, numbers and nesting. */
-function scan(text: string, maxDepth: number, maxItems: number): void {
+/**
+ * Grammar is left to JSON.parse; of every text that it accepts, this has seen exactly the keys, numbers and nesting.
+ * The keys of all open objects stand on one stack, so that a small body costs no allocation per object; an object with many keys gets a set.
+ */
+function scan(text: string, maxDepth: number, maxKeys: number, maxItems: number): void {
   if (text.charCodeAt(0) === 0xfeff) throw invalid("A byte order mark is not allowed", 0);
-  const open: Frame[] = [];
-  let frame: Frame;
+  const keys: string[] = [];
+  const sets: (Set<string> | undefined)[] = [];
+  /** For each open container where its keys begin on the stack; -1 for an array. */
+  const bases: number[] = [];
+  let base = -1;
   let expectKey = false;
+  let members = 0;
   let items = 0;
   const length = text.length;
   for (let at = 0; at < length; at++) {
@@ -64,30 +104,46 @@ function scan(text: string, maxDepth: number, maxItems: number): void {
       case quote: {
         const end = endOfString(text, at + 1);
         if (end === -1) throw invalid("A string is not closed", at);
-        if (expectKey && frame) {
-          addKey(frame, text, at, end);
+        if (expectKey) {
           expectKey = false;
+          if (++members > maxKeys) throw invalid(`More than ${maxKeys} members`, at);
+          const key = readKey(text, at, end);
+          const set = sets[bases.length];
+          if (set !== undefined) {
+            if (set.has(key)) throw invalid("A key occurs twice", at);
+            set.add(key);
+          } else {
+            for (let known = base; known < keys.length; known++) if (keys[known] === key) throw invalid("A key occurs twice", at);
+            if (keys.push(key) - base > few) {
+              sets[bases.length] = new Set(keys.slice(base));
+              keys.length = base;
+            }
+          }
         }
         at = end;
         break;
       }
       case 0x7b: // {
       case 0x5b: // [
-        if (open.length >= maxDepth) throw invalid(`Nested deeper than ${maxDepth} levels`, at);
-        frame = code === 0x7b ? { keys: undefined, first: undefined } : undefined;
-        open.push(frame);
+        if (bases.length >= maxDepth) throw invalid(`Nested deeper than ${maxDepth} levels`, at);
+        if (++items > maxItems) throw invalid(`More than ${maxItems} members and elements`, at);
         expectKey = code === 0x7b;
-        items++;
+        base = expectKey ? keys.length : -1;
+        bases.push(base);
         break;
       case 0x7d: // }
       case 0x5d: // ]
-        open.pop();
-        frame = open[open.length - 1];
+        if (base !== -1) {
+          keys.length = base;
+          sets[bases.length] = undefined;
+        }
+        bases.pop();
+        base = bases[bases.length - 1] ?? -1;
         expectKey = false;
         break;
       case 0x2c: // ,
         if (++items > maxItems) throw invalid(`More than ${maxItems} members and elements`, at);
-        expectKey = frame !== undefined;
+        expectKey = base !== -1;
         break;
       default:
         if ((code >= 0x30 && code <= 0x39) || code === 0x2d) at = checkNumber(text, at);
@@ -97,6 +153,13 @@ function scan(text: string, maxDepth: number, maxItems: number): void {
 
 /** @returns the index of the closing quote, or -1. */
 function endOfString(text: string, from: number): number {
+  // Most strings are short: a search by the platform pays off only beyond that.
+  const near = Math.min(from + 40, text.length);
+  for (let at = from; at < near; at++) {
+    const code = text.charCodeAt(at);
+    if (code === quote) return at;
+    if (code === backslash) at++;
+  }
   let end = text.indexOf('"', from);
   while (end !== -1) {
     let slashes = 0;
@@ -107,26 +170,24 @@ function endOfString(text: string, from: number): number {
   return -1;
 }
 
-function addKey(frame: NonNullable<Frame>, text: string, start: number, end: number): void {
+/** The key between two quotes, unescaped. @throws Problem for a reserved name (prototype pollution) and for lone surrogates. */
+function readKey(text: string, start: number, end: number): string {
   const raw = text.slice(start + 1, end);
   const key = raw.includes("\\") ? unescapeKey(text, start, end) : raw;
-  if (forbiddenKeys.has(key)) throw invalid("A key with a reserved name", start);
-  if (!key.isWellFormed()) throw invalid("A key that is not valid Unicode", start);
-  if (frame.first === undefined) {
-    frame.first = key;
-    return;
-  }
-  frame.keys ??= new Set([frame.first]);
-  if (frame.keys.has(key)) throw invalid("A key occurs twice", start);
-  frame.keys.add(key);
+  // The reserved names have 9 and 11 letters: others need no look-up.
+  if ((key.length === 9 || key.length === 11) && reservedKeys.has(key)) throw invalid("A key with a reserved name", start);
+  return key;
 }
 
 function unescapeKey(text: string, start: number, end: number): string {
+  let key: string;
   try {
-    return JSON.parse(text.slice(start, end + 1)) as string;
+    key = JSON.parse(text.slice(start, end + 1)) as string;
   } catch (cause) {
-    throw invalid("Not valid JSON", start, cause);
+    throw invalid("Not valid JSON: expected a key", start, cause);
   }
+  if (!key.isWellFormed()) throw invalid("A key that is not valid Unicode", start);
+  return key;
 }
 
 /** @returns the index of the number's last character. */
@@ -139,8 +200,74 @@ function checkNumber(text: string, start: number): number {
     if (code === 0x65 || code === 0x45) exponent = true;
     else if (code !== 0x2e && code !== 0x2b && code !== 0x2d) break;
   }
-  if ((exponent || end - start > 300) && !Number.isFinite(Number(text.slice(start, end)))) throw invalid("A number that is too large", start);
+  // A double ends near 1.8e308: without an exponent, no shorter number leaves it.
+  if ((exponent || end - start > 300) && Math.abs(Number(text.slice(start, end))) === Number.POSITIVE_INFINITY) throw invalid("A number that is too large", start);
   return end - 1;
+}
+
+const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+const literal = /true|false|null/y;
+
+/** Where a text that JSON.parse refused stops being JSON (RFC 8259), and what could have stood there: the platform does not always say. */
+function firstFault(text: string): { expected: string; at: number } {
+  const open: string[] = [];
+  let state: "value" | "key" | "colon" | "end" = "value";
+  /** Directly after an opening bracket, its closing one may stand too. */
+  let fresh = false;
+  for (let at = skipSpace(text, 0); ; at = skipSpace(text, at)) {
+    const char = text.charAt(at);
+    const closing = open[open.length - 1];
+    if (state === "end" && closing === undefined) return { expected: "nothing more", at };
+    if (char !== "" && char === closing && (state === "end" || fresh)) {
+      open.pop();
+      [state, fresh] = ["end", false];
+      at++;
+      continue;
+    }
+    if (state === "end") {
+      if (char !== ",") return { expected: `',' or '${closing}'`, at };
+      state = closing === "}" ? "key" : "value";
+      at++;
+      continue;
+    }
+    if (state === "colon") {
+      if (char !== ":") return { expected: "':'", at };
+      state = "value";
+      at++;
+      continue;
+    }
+    if (state === "value" && (char === "{" || char === "[")) {
+      open.push(char === "{" ? "}" : "]");
+      [state, fresh] = [char === "{" ? "key" : "value", true];
+      at++;
+      continue;
+    }
+    const end = char === '"' ? soundString(text, at) : state === "value" ? endOfToken(text, at) : undefined;
+    if (end === undefined) return { expected: state === "key" ? "a key in double quotes" : "a value", at };
+    if (end < 0) return { expected: "no control character or unknown escape in a string", at: -end };
+    [state, fresh] = [state === "key" ? "colon" : "end", false];
+    at = end;
+  }
+}
+
+function endOfToken(text: string, at: number): number | undefined {
+  for (const token of [number, literal]) {
+    token.lastIndex = at;
+    if (token.test(text)) return token.lastIndex;
+  }
+  return undefined;
+}
+
+/** @returns the index after the string at `at`, or the negative index of the fault in it. The scan has seen that it closes. */
+function soundString(text: string, at: number): number {
+  for (let next = at + 1; ; next++) {
+    const code = text.charCodeAt(next);
+    if (code === quote) return next + 1;
+    if (code < 0x20 || Number.isNaN(code)) return -next;
+    if (code !== backslash) continue;
+    if (!/^(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/.test(text.slice(next + 1, next + 6))) return -next;
+    next++;
+  }
 }
 
 /** Where a value stands in its source: `text.slice(start, end)`. */
