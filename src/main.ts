@@ -84,7 +84,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
   const servers = createServers({ storage, snapshot, audit, guard, probe: createProbe({ outbound, version }), search: createSearch(snapshot), now });
   let serving = true;
   const routes: Route[] = [
-    ...identityRoutes({ tokens, keys, users, setup, throttle, audit, isResource: (resource) => isResource(resource, publicUrl), passwordGrant: config.SALLYPORT_PASSWORD_GRANT === "enabled" || (config.SALLYPORT_PASSWORD_GRANT === "loopback" && inbound.isLoopback) }),
+    ...identityRoutes({ tokens, keys, users, setup, throttle, audit, isResource: (resource) => isResource(resource, publicUrl), passwordGrant: passwordGrantAnswers(config, inbound.isLoopback) }),
     ...registryRoutes({
       servers,
       snapshot,
@@ -159,6 +159,13 @@ export async function startServer({ config, profile, log = createLog({ level: co
       log.flush();
     },
   };
+}
+
+/** "loopback" means that nobody beyond this machine comes in: neither directly nor through a proxy in front (RFC 9700 section 2.4). */
+function passwordGrantAnswers(config: Config, listensOnLoopback: boolean): boolean {
+  const publicHost = config.SALLYPORT_PUBLIC_URL === undefined ? "localhost" : new URL(config.SALLYPORT_PUBLIC_URL).hostname;
+  const local = listensOnLoopback && config.SALLYPORT_TRUSTED_PROXY_HOPS === 0 && ["localhost", "127.0.0.1", "[::1]"].includes(publicHost);
+  return config.SALLYPORT_PASSWORD_GRANT === "enabled" || (config.SALLYPORT_PASSWORD_GRANT === "loopback" && local);
 }
 
 /** What a token may be for (RFC 8707): this API, or one server at the gateway. Whether that server exists is not told. */

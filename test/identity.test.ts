@@ -119,6 +119,24 @@ describe.each(databases)("the token endpoint on %s", (database) => {
   });
 });
 
+describe("the password grant", () => {
+  it.each<[string, Record<string, string>, number]>([
+    ["answers on loopback", {}, 200],
+    ["answers with a public URL on loopback", { SALLYPORT_PUBLIC_URL: "http://localhost:9" }, 200],
+    ["is refused behind a proxy, where the public URL says so", { SALLYPORT_PUBLIC_URL: "https://mcp.example.com" }, 400],
+    ["is refused behind trusted proxies", { SALLYPORT_TRUSTED_PROXY_HOPS: "1" }, 400],
+    ["is refused on every interface", { SALLYPORT_HOST: "0.0.0.0", SALLYPORT_ALLOW_ALL_INTERFACES: "yes" }, 400],
+    ["answers beyond loopback when that is switched on", { SALLYPORT_PUBLIC_URL: "https://mcp.example.com", SALLYPORT_PASSWORD_GRANT: "enabled" }, 200],
+    ["is refused everywhere when switched off", { SALLYPORT_PASSWORD_GRANT: "disabled" }, 400],
+  ])("%s", async (_what, settings, status) => {
+    const world = await startWorld({ settings });
+    const response = await fetch(`http://127.0.0.1:${new URL(world.url).port}/token`, { method: "POST", body: new URLSearchParams({ grant_type: "password", username: adminName, password: adminPassword }) });
+    expect(response.status).toBe(status);
+    expect(await response.json()).toMatchObject(status === 200 ? { token_type: "Bearer" } : { error: "unauthorized_client" });
+    await world.end();
+  });
+});
+
 describe("the setup link", () => {
   const fresh = () => startWorld({ settings: { SALLYPORT_ADMIN_USERNAME: "", SALLYPORT_ADMIN_PASSWORD: "" } });
   const submit = (world: World, fields: Record<string, string>) => world.fetch("/setup", { method: "POST", body: new URLSearchParams(fields) });

@@ -55,7 +55,7 @@ export const settings = {
   SALLYPORT_ADMIN_USERNAME: setting({ group: "First administrator", schema: text, description: "Creates the first administrator at start, instead of the setup link, when no user exists. Needs SALLYPORT_ADMIN_PASSWORD." }),
   SALLYPORT_ADMIN_PASSWORD: setting({ group: "First administrator", sensitive: "password", schema: secret, description: "Password of the first administrator (at least 15 characters)." }),
 
-  SALLYPORT_PASSWORD_GRANT: setting({ group: "Identity", default: "loopback", schema: z.enum(["loopback", "enabled", "disabled"]), description: "OAuth2 password grant at POST /token: 'loopback' answers only while the server listens on loopback, 'enabled' always, 'disabled' never." }),
+  SALLYPORT_PASSWORD_GRANT: setting({ group: "Identity", default: "loopback", schema: z.enum(["loopback", "enabled", "disabled"]), description: "OAuth2 password grant at POST /token: 'loopback' answers only while nobody beyond this machine comes in (listening on loopback, a public URL on loopback if any, no trusted proxies), 'enabled' always, 'disabled' never." }),
   SALLYPORT_TOKEN_LIFETIME: setting({ group: "Identity", default: "3600", schema: integer(60, 86_400), description: "Lifetime of access tokens, in seconds." }),
   SALLYPORT_SETUP_LINK_LIFETIME: setting({ group: "Identity", default: "3600", schema: integer(60, 86_400), description: "Lifetime of the setup link, in seconds." }),
   SALLYPORT_SIGNING_ALGORITHM: setting({ group: "Identity", default: "EdDSA", schema: z.enum(["EdDSA", "ES256"]), description: "Signature algorithm of new access-token keys." }),

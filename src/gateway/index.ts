@@ -137,7 +137,7 @@ async function serve(options: GatewayOptions, compile: (state: ServerState) => C
   log.info("request", { requestId: info.requestId, method: request.method, route, status, milliseconds, bytes, actorId: principal?.userId, server: server?.name });
   if (!principal) audit.record({ type: "authentication.token.refused", requestId: info.requestId, detail: { reason: failure } });
   else if (server && failure) audit.record({ type: "call.failed", actorId: principal.userId, requestId: info.requestId, subject: `server:${server.id}`, detail: { method: message?.method ?? request.method, tool: message?.name, reason: failure, milliseconds } });
-  else if (server) audit.record({ type: "call.completed", actorId: principal.userId, requestId: info.requestId, subject: `server:${server.id}`, detail: { method: message?.method ?? request.method ?? "", tool: message?.name, status, milliseconds, bytes } });
+  else if (server) audit.record({ type: "call.completed", outcome: status < 400 ? "success" : "failure", actorId: principal.userId, requestId: info.requestId, subject: `server:${server.id}`, detail: { method: message?.method ?? request.method ?? "", tool: message?.name, status, milliseconds, bytes } });
 }
 
 function requireJson(request: IncomingMessage): void {

@@ -8,6 +8,7 @@ export const problems = {
   "bad-request": { status: 400, title: "The request cannot be understood", hint: "Compare the request with the API description at /openapi.json." },
   unauthorized: { status: 401, title: "Authentication is needed", hint: "Get a token from POST /token and send it as 'Authorization: Bearer <token>'." },
   forbidden: { status: 403, title: "Not permitted", hint: "Ask an administrator for the scope or grant that this needs." },
+  "foreign-origin": { status: 403, title: "Requests from this origin are not allowed", hint: "Add the origin to SALLYPORT_ALLOWED_ORIGINS if it is yours." },
   "not-found": { status: 404, title: "Not found", hint: "Check the name; what you may not see is reported as not found." },
   "method-not-allowed": { status: 405, title: "Method not allowed", hint: "See the Allow header." },
   conflict: { status: 409, title: "Already exists", hint: "Choose another name, or change the existing object." },

@@ -153,7 +153,7 @@ function createAdmission(options: InboundOptions, url: string, port: number): (r
     for (let index = 0; index < rawHeaders.length; index += 2) if (rawHeaders[index]?.length === 4 && rawHeaders[index]?.toLowerCase() === "host") hostHeaders++;
     if (hostHeaders !== 1) return problem("bad-request", { detail: "Exactly one Host header is needed" });
     if (!hosts.has(headers.host?.toLowerCase() ?? "")) return problem("misdirected-request");
-    if (headers.origin !== undefined && !origins.has(headers.origin)) return problem("forbidden", { detail: "Requests from this origin are not allowed" });
+    if (headers.origin !== undefined && !origins.has(headers.origin)) return problem("foreign-origin");
     const type = headers["content-type"];
     if (type !== undefined && /[/+]xml\b/i.test(type)) return problem("unsupported-media-type", { detail: "XML is not accepted" });
     return undefined;

@@ -44,12 +44,3 @@ export async function parity(gateway: Gateway, directUrl: string, through: Throu
   const [direct, via] = await Promise.all([runConformance({ command: "server", url: directUrl, requirements, ...(scenarios ? { scenarios } : {}) }), runThroughGateway(gateway, through)]);
   return { direct, through: via, differences: compareVerdicts(direct, via) };
 }
-
-/** Known differences, each with its reason; the key is a check's scenario, id, name and ordinal as in {@link Difference}. */
-export type Explained = Readonly<Record<string, string>>;
-
-/** @returns the differences that no reason is known for, and the reasons that nothing needs any more. */
-export function unexplained(differences: readonly Difference[], explained: Explained): { differences: Difference[]; outdated: string[] } {
-  const found = new Set(differences.map(({ check }) => check));
-  return { differences: differences.filter(({ check }) => !Object.hasOwn(explained, check)), outdated: Object.keys(explained).filter((check) => !found.has(check)) };
-}

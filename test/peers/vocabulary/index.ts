@@ -1,6 +1,6 @@
 /** The fixture's vocabulary: what every peer of the tests serves, in the words of the conformance suite. */
 export { prompts, resources, templates } from "./prompts.ts";
-export { isAsk, type Ask, type Call, type Event, type Prompt, type Question, type Result, type Tool } from "./types.ts";
+export { isAsk, type Ask, type Call, type Prompt, type Question, type Result, type Tool } from "./types.ts";
 import { prompts, resources, templates } from "./prompts.ts";
 import { askingTools } from "./questions.ts";
 import { plainTools } from "./tools.ts";

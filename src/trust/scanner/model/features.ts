@@ -41,25 +41,6 @@ export function featureScale(feature: number): number {
   return 0.5;
 }
 
-export function featureName(feature: number): string {
-  if (feature >= spaces.rule) return `rule:${ruleIds[(feature - spaces.rule) >> 1]}${(feature - spaces.rule) & 1 ? " (block)" : ""}`;
-  if (feature >= spaces.word) return `word#${feature - spaces.word}`;
-  if (feature >= spaces.alien) return `alien:${symbolName(feature - spaces.alien)}`;
-  if (feature >= spaces.shape) return `shape:${shapes[feature - spaces.shape]}`;
-  if (feature >= spaces.actElsewhere) return `else:${actNames[feature - spaces.actElsewhere]}`;
-  if (feature >= spaces.actPair) return `acts:${actNames[Math.floor((feature - spaces.actPair) / actCount)]}+${actNames[(feature - spaces.actPair) % actCount]}`;
-  if (feature >= spaces.actPattern) return `act:${actNames[Math.floor((feature - spaces.actPattern) / 32)]}/${(feature - spaces.actPattern) % 32}`;
-  if (feature >= spaces.act) return `act:${actNames[feature - spaces.act]}`;
-  if (feature >= spaces.pair) return `${symbolName(Math.floor((feature - spaces.pair) / stride))}>${symbolName((feature - spaces.pair) % stride)}`;
-  return symbolName(feature);
-}
-
-function symbolName(symbol: number): string {
-  if (symbol < concepts.length) return concepts[symbol] as string;
-  const moody = symbol - concepts.length;
-  return `${concepts[moody % verbCount]}!${moods[1 + Math.floor(moody / verbCount)]}`;
-}
-
 const shapes = [
   "name", "title", "description", "instructions", "parameter", "parameterDescription", "enum", "default", "example", "pattern", "ref", "annotation", "meta", "uri", "key", "other",
   "as written", "identifier", "decoded", "revealed", "first sentence", "short", "long", "one sentence", "shouting", "many paths", "last", "unrelated", "hardly related", "related",
