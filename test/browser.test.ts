@@ -42,8 +42,11 @@ describe("the pages in Chromium", () => {
   it("create the first administrator by keyboard alone", async () => {
     const page = await browser.newPage();
     await page.goto(world.setupLink ?? "");
+    // The field takes the focus by itself, a moment after the page has come.
+    await page.waitForSelector("#username:focus");
     await page.keyboard.type("captain");
     await page.keyboard.press("Tab");
+    await page.waitForSelector("#password:focus");
     await page.keyboard.type("seven quiet harbours");
     await page.keyboard.press("Enter");
     await page.waitForSelector("text=The administrator exists");
