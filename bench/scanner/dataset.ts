@@ -168,6 +168,7 @@ export function ownSamples(copies: number, hosts: readonly Tool[], seed = 7): Sa
       });
     }
   }
+  out.push(...composed(random, hosts));
   for (const rule of rules.filter(({ spoken }) => spoken === true)) {
     for (const [malicious, examples] of [[true, rule.examples.bad], [false, rule.examples.good]] as const) {
       examples.forEach((example, number) => {
@@ -177,6 +178,29 @@ export function ownSamples(copies: number, hosts: readonly Tool[], seed = 7): Sa
     }
   }
   for (const file of readdirSync(samplesFolder).filter((name) => /^tools-[\w-]+\.json$/.test(name)).sort()) out.push(...labelled(join(samplesFolder.pathname, file), "own"));
+  return out;
+}
+
+interface Parts { readonly when: readonly string[]; readonly must: readonly string[]; readonly why: readonly string[]; readonly hush: readonly string[]; readonly topic: readonly string[]; readonly orders: Readonly<Record<string, readonly string[]>> }
+
+/** The plainest forms of an attack, put together from parts: occasion, order, pretext, secrecy. Grouped by order, so that no order is on both sides. */
+function composed(random: Random, hosts: readonly Tool[]): Sample[] {
+  const parts = own<Parts>("compose.json");
+  const out: Sample[] = [];
+  for (const [goal, orders] of Object.entries(parts.orders)) {
+    orders.forEach((order, number) => {
+      for (let copy = 0; copy < 2; copy++) {
+        const host = hosts.length > 0 && random() < 0.85 ? pick(random, hosts) : pick(random, plain);
+        const opening = `${pick(random, parts.when)} ${pick(random, parts.must)} ${order}.`.trim();
+        const pieces = [capital(opening), pick(random, parts.why), pick(random, parts.hush)].filter((piece) => piece !== "");
+        if (random() < 0.25) pieces.reverse();
+        const text = pieces.join(" ").replaceAll("{topic}", () => pick(random, parts.topic));
+        const family: Family = { family: `composed:${goal}`, items: [] };
+        const { tool, planted } = plant(host, family, text, pick(random, otherNames), random, false, random() < 0.2);
+        out.push({ malicious: true, source: "own", group: `composed:${goal}#${number}`, family: family.family, tool, planted });
+      }
+    });
+  }
   return out;
 }
 

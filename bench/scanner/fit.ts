@@ -3,7 +3,7 @@
  * tells where to look in a poisoned item; everywhere else in it and in honest items nothing may be found.
  */
 import { apply, candidates } from "../../src/trust/scanner/evidence.ts";
-import { featureCount, featureScale, type Window } from "../../src/trust/scanner/model/features.ts";
+import { damping, featureCount, featureScale, type Window } from "../../src/trust/scanner/model/features.ts";
 import { view, type View } from "../../src/trust/scanner/view.ts";
 import { defaultLimits } from "../../src/trust/scanner/limits.ts";
 import { generator, type Sample } from "./dataset.ts";
@@ -58,7 +58,7 @@ export function score(model: Model, features: Int32Array): number {
     const feature = features[at] as number;
     sum += (model.weights[feature] as number) * (scale[feature] as number);
   }
-  return sum;
+  return model.bias + (sum - model.bias) * damping(features.length);
 }
 
 export function best(model: Model, prepared: Prepared, among?: readonly number[]): { score: number; at: number } {
@@ -79,8 +79,10 @@ export interface FitOptions {
   readonly seed: number;
   /** Weight of an honest item against a malicious one. */
   readonly honest: number;
+  /** Share of a window's features seen in a step; the rest is dropped, so that no weight relies on the company of others. */
+  readonly keep: number;
 }
-export const defaultFit: FitOptions = { epochs: 6, rate: 0.4, l2: 2e-4, seed: 11, honest: 1 };
+export const defaultFit: FitOptions = { epochs: 12, rate: 0.4, l2: 2e-4, seed: 11, honest: 1, keep: 0.35 };
 
 export function fit(items: readonly Prepared[], options: FitOptions = defaultFit): Model {
   const random = generator(options.seed);
@@ -93,7 +95,8 @@ export function fit(items: readonly Prepared[], options: FitOptions = defaultFit
   const order = items.map((_, at) => at);
   const positives = items.filter((item) => item.sample.malicious).length;
   const balance = Math.min(4, Math.max(1, (items.length - positives) / Math.max(1, positives) / 3));
-  const step = (features: Int32Array, malicious: boolean, weight: number): void => {
+  const step = (all: Int32Array, malicious: boolean, weight: number): void => {
+    const features = all.filter(() => random() < options.keep);
     const value = score(model, features);
     const probability = 1 / (1 + Math.exp(-value));
     const error = (probability - (malicious ? 1 : 0)) * weight;
@@ -101,7 +104,7 @@ export function fit(items: readonly Prepared[], options: FitOptions = defaultFit
     for (let at = 0; at < features.length; at++) {
       const feature = features[at] as number;
       if (support[feature] === 0) continue;
-      const gradient = error * (scale[feature] as number) + options.l2 * (model.weights[feature] as number);
+      const gradient = error * damping(features.length) * (scale[feature] as number) + options.l2 * (model.weights[feature] as number);
       squares[feature] = (squares[feature] as number) + gradient * gradient;
       model.weights[feature] = (model.weights[feature] as number) - (options.rate * gradient) / Math.sqrt(squares[feature]);
     }
@@ -131,6 +134,8 @@ export function fit(items: readonly Prepared[], options: FitOptions = defaultFit
       }
     }
   }
+  // All features are present from now on.
+  for (let at = 0; at < featureCount; at++) model.weights[at] = (model.weights[at] as number) * options.keep;
   return model;
 }
 

@@ -59,24 +59,24 @@ for (let fold = 0; fold < folds; fold++) {
 const isHonest = (entry: Scored): boolean => !entry.sample.malicious;
 const reference = scored.filter((entry) => isHonest(entry) && (honest.length === 0 || entry.sample.source !== "own")).map((entry) => entry.score).sort((a, b) => b - a);
 const quantile = (rate: number): number => reference[Math.min(reference.length - 1, Math.floor(rate * reference.length))] ?? 0;
-interface Thresholds { readonly hold: number; readonly block: number; readonly convict: number; readonly dismiss: number; readonly corroborate: number }
+interface Thresholds { readonly hold: number; readonly block: number; readonly aggravate: number; readonly convict: number; readonly dismiss: number; readonly corroborate: number }
 
 function verdictBy(entry: Scored, limits: Thresholds): 0 | 1 | 2 {
-  if (entry.score >= limits.block || (entry.ruled === 2 && entry.score >= limits.convict)) return 2;
+  if (entry.score >= (entry.ruled === 0 ? limits.block : entry.ruled === 1 ? limits.aggravate : Math.min(limits.aggravate, limits.convict))) return 2;
   return entry.score >= limits.hold || (entry.ruled === 2 && entry.score >= limits.dismiss) || (entry.ruled > 0 && entry.score >= limits.corroborate) ? 1 : 0;
 }
 
 /** The thresholds that find most at the price we are ready to pay: false positives among labelled honest tools and among our hard negatives. */
-const prices = { stopped: 0.0085, blocked: 0.0006, stoppedHard: 0.05, blockedHard: 0.008 };
+const prices = { stopped: 0.0065, blocked: 0.0004, stoppedHard: 0.05, blockedHard: 0.008 };
 function choose(): Thresholds {
   const malicious = scored.filter((entry) => entry.sample.malicious);
   const plain = scored.filter((entry) => isHonest(entry) && entry.sample.source !== "own");
   const hard = scored.filter((entry) => isHonest(entry) && entry.sample.source === "own");
   const share = (list: readonly Scored[], limits: Thresholds, least: 1 | 2): number => list.filter((entry) => verdictBy(entry, limits) >= least).length / Math.max(1, list.length);
-  let chosen: Thresholds = { hold: quantile(0.004), block: quantile(0) + 1, convict: quantile(0.01), dismiss: quantile(0.05), corroborate: quantile(0.02) };
+  let chosen: Thresholds = { hold: quantile(0.004), block: quantile(0) + 1.5, aggravate: quantile(0) + 1, convict: quantile(0.01), dismiss: quantile(0.05), corroborate: quantile(0.02) };
   let best = -1;
-  for (const block of [0, 0.0003, 0.0006]) for (const convict of [0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12]) {
-    const limits = { ...chosen, block: quantile(block) + 0.3, convict: quantile(convict) };
+  for (const block of [0.5, 1, 1.5, 2.5]) for (const aggravate of [0, 0.0007, 0.0015, 0.003, 0.005]) for (const convict of [0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12]) {
+    const limits = { ...chosen, block: quantile(0) + block, aggravate: quantile(aggravate) + 0.2, convict: quantile(convict) };
     if (share(plain, limits, 2) > prices.blocked || share(hard, limits, 2) > prices.blockedHard) continue;
     const found = share(malicious, limits, 2);
     if (found > best) [best, chosen] = [found, limits];
@@ -118,7 +118,7 @@ const round = (value: number): number => Number(value.toFixed(4));
 if (!argv.includes("--dry")) {
   writeFileSync(new URL("../../src/trust/scanner/model/weights.json", import.meta.url), `${JSON.stringify({
     version, features: featureCount, bias: round(model.bias), scale: Number(scale.toPrecision(6)),
-    hold: round(thresholds.hold), block: round(thresholds.block), convict: round(thresholds.convict), dismiss: round(thresholds.dismiss), corroborate: round(thresholds.corroborate),
+    hold: round(thresholds.hold), block: round(thresholds.block), aggravate: round(thresholds.aggravate), convict: round(thresholds.convict), dismiss: round(thresholds.dismiss), corroborate: round(thresholds.corroborate),
     weights: Buffer.from(bytes.buffer).toString("base64"),
   })}\n`);
   say(`wrote model/weights.json, version ${version}. Next: node bench/scanner.ts`);

@@ -28,8 +28,9 @@ export function judge(item: View): Judgement {
     if (top === undefined || value > odds) [top, odds] = [window, value];
   }
   const findings = drafts.map((draft) => finding(draft, draft.sentence === undefined ? draft.effect : corroborated(draft.effect, odds)));
+  const suspected = drafts.some((draft) => draft.effect !== "note");
   if (top !== undefined && odds >= weights.hold) {
-    const effect: Effect = odds >= weights.block ? "block" : "hold";
+    const effect: Effect = odds >= (suspected ? weights.aggravate : weights.block) ? "block" : "hold";
     const first = top.reading.sentences[top.first];
     const last = top.reading.sentences[top.last];
     if (first !== undefined && last !== undefined) {

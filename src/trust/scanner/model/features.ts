@@ -30,8 +30,8 @@ export const featureCount = spaces.rule + 2 * ruleCount;
 
 /** Features of the same kind share a step size: words generalise least. */
 export function featureScale(feature: number): number {
-  if (feature >= spaces.rule) return 3;
-  if (feature >= spaces.word) return 1.2;
+  if (feature >= spaces.rule) return 5;
+  if (feature >= spaces.word) return 0.6;
   if (feature >= spaces.alien) return 1.2;
   if (feature >= spaces.shape) return 0.7;
   if (feature >= spaces.actElsewhere) return 0.3;
@@ -40,6 +40,8 @@ export function featureScale(feature: number): number {
   if (feature >= spaces.pair) return 0.25;
   return 0.5;
 }
+
+
 
 const shapes = [
   "name", "title", "description", "instructions", "parameter", "parameterDescription", "enum", "default", "example", "pattern", "ref", "annotation", "meta", "uri", "key", "other",
@@ -109,6 +111,11 @@ function wordHash(token: Token): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < end && at < 24; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
   return Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> 0;
+}
+
+/** Long windows have more of everything; their sum counts for less. */
+export function damping(features: number): number {
+  return Math.min(1.2, Math.sqrt(200 / Math.max(1, features)));
 }
 
 export interface Window {

@@ -2,7 +2,7 @@
  * A logistic regression over windows: the item's score is that of its most suspicious window. Weights are bytes in base64 beside the
  * version and the thresholds; `bench/scanner/train.ts` makes the file.
  */
-import { featureCount, type Window } from "./features.ts";
+import { damping, featureCount, type Window } from "./features.ts";
 
 export interface Weights {
   readonly version: string;
@@ -13,6 +13,8 @@ export interface Weights {
   /** Log odds from which an item is held or blocked for its score alone. */
   readonly hold: number;
   readonly block: number;
+  /** Log odds from which an item in which a rule would hold is blocked. */
+  readonly aggravate: number;
   /** Log odds from which a rule's block stands; below it is a hold, below `dismiss` a note. */
   readonly convict: number;
   readonly dismiss: number;
@@ -27,6 +29,7 @@ export interface WeightsFile {
   readonly scale: number;
   readonly hold: number;
   readonly block: number;
+  readonly aggravate: number;
   readonly convict: number;
   readonly dismiss: number;
   readonly corroborate: number;
@@ -36,7 +39,7 @@ export interface WeightsFile {
 export function parseWeights(file: WeightsFile): Weights {
   const bytes = new Int8Array(Buffer.from(file.weights, "base64"));
   if (file.features !== featureCount || bytes.length !== featureCount) throw new TypeError("The scanner's weights were trained for other features: run bench/scanner/train.ts");
-  return { version: file.version, bias: file.bias, scale: file.scale, hold: file.hold, block: file.block, convict: file.convict, dismiss: file.dismiss, corroborate: file.corroborate, bytes };
+  return { version: file.version, bias: file.bias, scale: file.scale, hold: file.hold, block: file.block, aggravate: file.aggravate, convict: file.convict, dismiss: file.dismiss, corroborate: file.corroborate, bytes };
 }
 
 /** Log odds of one window. */
@@ -44,5 +47,5 @@ export function logOdds(weights: Weights, window: Window): number {
   let sum = 0;
   const { features } = window;
   for (let at = 0; at < features.length; at++) sum += weights.bytes[features[at] as number] as number;
-  return weights.bias + sum * weights.scale;
+  return weights.bias + sum * weights.scale * damping(features.length);
 }

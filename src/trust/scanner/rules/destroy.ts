@@ -5,6 +5,7 @@ export const destroy = directive({
   id: "destroy-data", title: "Has the model delete or damage data", owasp: "MCP02", safe: "SAFE-T2105",
   message: "Has something deleted that the user did not ask to delete.",
   strong: [
+    "delete|remove|clear|purge ~2 /var/log/auth.log|/var/log", "audit ~1 logs|log|trail ~4 purged|deleted|cleared|erased|removed",
     "rm ~2 rf ~2 @path",
     "must|please|first|always|then|also|BEFORE|AFTER ~6 DELETE!command ~5 ALL|every|EVIDENCE|backups|home|database|projects", "delete|erase|purge|wipe|clear|empty ~3 EVIDENCE ~6 so|AFTER|afterwards|BEFORE|each|every|when", "drop ~1 table|database ~6 AFTER|BEFORE|first|and|to|when|clean", "delete|remove|wipe ~5 with ~2 path ~3 @path|@quoted",     "git ~1 push ~4 force ~6 must|always|first|then", "append|add ~4 drop ~1 table",
   ],

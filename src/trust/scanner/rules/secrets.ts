@@ -5,6 +5,7 @@ export const readSecret = directive({
   id: "read-secret", title: "Has the model read credentials or private files", owasp: "MCP03", safe: "SAFE-T1502",
   message: "Sends the model to where secrets are kept.",
   strong: [
+    "query|select|search|look ~8 password|credential ~1 hashes|hash|table", "obtain|take|get|copy ~4 token|tokens|cookie|cookies|credentials ~4 from ~4 configuration|config|environment|browser|chat|session",
     "collect|gather|harvest|steal|grab|dump ~4 SECRET ~8 PASS|SEND!do",
     "before|prior|first ~12 READ|EXEC|PASS!do ~6 @secretpath", "MUST|please|also|first|MODEL|YOU ~8 +READ|PASS|EXEC|SEND ~6 @secretpath", "+READ ~4 @secretpath ~10 +PASS|SEND|TELL", "@shell ~4 @secretpath", "+READ!command ~4 @secretpath", "CONTENT ~4 @secretpath ~8 PASS|SEND|ARGUMENT|in|as|into",
     "+PASS|SEND ~4 CONTENT|text ~3 @secretpath", "+PASS|SEND|RETURN ~3 @secretpath", "@secretpath ~4 CONTENT ~6 PASS|ARGUMENT|in", "@secretpath ~4 is|are|gets|must|shall|should|be ~3 read|appended|added|sent|included|passed|copied|supplied",
@@ -15,7 +16,7 @@ export const readSecret = directive({
     "READ!command ~3 @secretpath", "READ!command ~4 SECRET ~8 PASS|SEND|FILE|CONFIG|environment", "PASS|SEND|READ!command ~4 SECRET ~3 from|in|of ~3 environment|browser|wallet|keychain|disk|machine|home|chat|conversation|memory|session", "requires|needs|expects|must ~4 user's|their ~3 password|credentials|token|SECRET",
     "BEFORE ~8 READ!command ~4 FILE|CONFIG|@path", "value|output|contents|values ~3 environment|printenv|env|@secretpath",
   ],
-  unless: ["namespace|cluster|vault", "blocks|exposed|malicious|searches|prevents ~8 @secretpath", "if ~2 you ~1 need", "as ~1 header|header ~2 of", "add|include ~3 token|key ~4 to|in ~3 header|authorization", "login ~2 response", "ask ~6 user ~3 password ~4 authentication|browser", "asks ~3 for|it|wants", "in ~2 the ~1 api_key|token ~1 field", "returned|generated ~4 never|on",
+  unless: ["if ~2 the ~1 user ~2 wants|asks", "report ~2 which ~2 keys", "missing", "namespace|cluster|vault", "blocks|exposed|malicious|searches|prevents ~8 @secretpath", "if ~2 you ~1 need", "as ~1 header|header ~2 of", "add|include ~3 token|key ~4 to|in ~3 header|authorization", "login ~2 response", "ask ~6 user ~3 password ~4 authentication|browser", "asks ~3 for|it|wants", "in ~2 the ~1 api_key|token ~1 field", "returned|generated ~4 never|on",
     "+READ ~4 @secretpath ~12 default|e.g|example", "path ~4 @secretpath", "default ~4 @secretpath", "defaults ~4 @secretpath", "never|not ~4 READ|PASS|SEND|TELL ~6 SECRET|@secretpath", "excluded|skipped|masked|redacted", "set ~3 environment", "stored|taken|loaded|read ~2 from ~5 environment|server|@secretpath", "uses|using ~2 @secretpath|identity", "obtain|get|create|generate ~3 api|access ~1 key|token ~3 at|from|@url",
     "you|to ~3 need|use|requires|requiring ~3 api|valid|an|access ~2 key|token",
   ],
