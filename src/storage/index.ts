@@ -8,7 +8,7 @@ import { Migrator } from "kysely/migration";
 import type { Config } from "../config/index.ts";
 import { problem } from "../kernel/problem.ts";
 import { createVault, type Vault } from "./envelope.ts";
-import { migrations } from "./migrations.ts";
+import { migrations } from "./migrations/index.ts";
 import { openSqlite } from "./sqlite.ts";
 import type { Tables } from "./schema.ts";
 

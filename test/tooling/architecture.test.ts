@@ -12,11 +12,11 @@ const layers: Record<string, readonly string[]> = {
   net: ["kernel"],
   storage: ["kernel", "config"],
   snapshot: ["kernel", "storage"],
-  policy: ["kernel", "snapshot"],
+  policy: [...foundation, "audit"],
   audit: ["kernel", "net", "storage"],
   identity: [...foundation, "audit", "policy"],
   registry: [...foundation, "audit", "policy", "identity"],
-  trust: [...foundation, "audit", "policy"],
+  trust: [...foundation, "audit", "policy", "identity"],
   gateway: [...foundation, "audit", "policy", "identity", "trust"],
   ops: [...foundation, "audit", "policy"],
   cli: ["kernel", "config", "net", "trust"],
@@ -26,14 +26,21 @@ const open = ["kernel", "net"];
 /** Package → folders that may import it; a type alone may be imported anywhere. */
 const homes: Record<string, readonly string[]> = {
   zod: ["config", "net", "audit", "identity", "registry", "trust", "gateway", "policy", "ops", "cli"],
-  kysely: ["storage", "snapshot", "audit", "identity", "registry", "trust"],
+  kysely: ["storage", "snapshot", "audit", "identity", "registry", "trust", "gateway", "policy"],
   pg: ["storage"],
   undici: ["net"],
   hono: ["net"],
   "@hono/node-server": ["net"],
-  jose: ["identity"],
+  jose: ["identity", "gateway"],
   commander: ["cli"],
   "@modelcontextprotocol/client": ["registry", "gateway", "cli"],
+  "oidc-provider": ["identity"],
+  "@simplewebauthn/server": ["identity"],
+  otpauth: ["identity"],
+  oauth4webapi: ["identity", "gateway"],
+  ajv: ["trust", "gateway", "policy"],
+  "@cedar-policy/cedar-wasm": ["policy"],
+  yaml: ["registry", "gateway", "policy", "cli"],
 };
 
 /** Every import of a module by name: static, for its effects, dynamic, or re-exported. */

@@ -1,11 +1,11 @@
-/** Forward migrations, in order, the same statements on both databases. A published migration never changes. */
+/** The first tables: users, servers, grants, signing keys, set-up, throttles, audit. */
 import { sql, type Kysely } from "kysely";
 import type { Migration } from "kysely/migration";
 
 /** Migrations run before the typed tables exist, so they see an untyped database. */
 type Anything = Record<string, never>;
 
-const first: Migration = {
+export const registry: Migration = {
   async up(database: Kysely<Anything>) {
     const { schema } = database;
     await schema.createTable("meta").addColumn("key", "text", (c) => c.primaryKey()).addColumn("value", "text", (c) => c.notNull()).execute();
@@ -84,8 +84,4 @@ const first: Migration = {
     await sql`create index audit_events_type on audit_events (type, sequence)`.execute(database);
     await sql`create index audit_events_actor on audit_events (actor_id, sequence)`.execute(database);
   },
-};
-
-export const migrations: Record<string, Migration> = {
-  "0001-registry": first,
 };

@@ -1,0 +1,7 @@
+/** Forward migrations, in order, the same statements on both databases. A published migration never changes. */
+import type { Migration } from "kysely/migration";
+import { registry } from "./0001-registry.ts";
+
+export const migrations: Record<string, Migration> = {
+  "0001-registry": registry,
+};
