@@ -8,8 +8,6 @@ import type { UpstreamUrl } from "./guard.ts";
 import { cappedStream, readBody } from "./outbound-body.ts";
 import { GuardedPools, isTlsFailure, OriginDispatcher, type PoolOptions } from "./outbound-pool.ts";
 
-export type { OutboundEvent } from "./outbound-pool.ts";
-
 export interface Outbound {
   /** A guarded dispatcher for any origin: pools per origin, judges every new connection. */
   readonly dispatcher: Dispatcher;
