@@ -34,6 +34,11 @@ export interface InputRequest {
 export interface Exchange {
   readonly caller: Principal;
   readonly client: ClientFacts;
+  /**
+   * The legacy client's session at this gateway; undefined for modern clients. What an upstream keeps for one session (its own session, a
+   * child) is never lent to another, not even of the same caller; `Target.release` says when it is over.
+   */
+  readonly session: string | undefined;
   /** Id of the HTTP request, for log and audit. */
   readonly requestId: string;
   readonly method: string;
@@ -46,14 +51,17 @@ export interface Exchange {
   /** Progress and log messages that belong to this request. */
   notify(notification: Notification): void;
   /**
-   * Asks the client; keys are the target's, answers come under the same keys. A legacy client is asked at once over its stream; a modern
-   * client gets `input_required` and answers by retrying, so that the promise may rest until the retry or until it expires (rejects).
+   * Asks the client, in the midst of a legacy upstream's call; keys are the target's, answers come under the same keys. A legacy client is
+   * asked at once over its stream; a modern client gets `input_required` and answers by retrying, so that the promise may rest until then.
+   * @throws WireError when the client did not declare the capability, refused with an error, or did not answer in time.
    */
   ask(questions: Record<string, InputRequest>): Promise<Record<string, JsonObject>>;
 }
 
 /** What `initialize` and `server/discover` are made of. */
 export interface Discovery {
+  /** Of the upstream that said this; undefined when several eras were merged. */
+  era: Era | undefined;
   serverInfo: JsonObject;
   capabilities: JsonObject;
   instructions: string | undefined;
@@ -75,19 +83,50 @@ export interface ListenFilter {
 export interface Listening {
   readonly caller: Principal;
   readonly client: ClientFacts;
+  readonly session: string | undefined;
   readonly requestId: string;
   readonly filter: ListenFilter;
   readonly signal: AbortSignal;
   notify(notification: Notification): void;
 }
 
+/** A listener that has been heard. */
+export interface Listened {
+  /** The honoured part of the filter. */
+  filter: ListenFilter;
+  /** Resolves when the target stops by itself (the upstream went away for good); never rejects. */
+  ended: Promise<void>;
+}
+
+/** Who asks, for what is not a request of the client's own. */
+export type Asking = Pick<Exchange, "caller" | "client" | "session" | "requestId" | "signal">;
+
 /** What stands behind an endpoint. */
 export interface Target {
-  discover(asking: Pick<Exchange, "caller" | "client" | "requestId" | "signal">): Promise<Discovery>;
-  /** @returns the result object. @throws WireError with the JSON-RPC error to answer. */
+  discover(asking: Asking): Promise<Discovery>;
+  /**
+   * @returns the result object, as the upstream sent it. A modern upstream's `resultType: "input_required"` is returned too, whoever the
+   * client is: the front passes it on or asks a legacy client, and calls again with `inputResponses` and `requestState` in `params`.
+   * @throws WireError with the JSON-RPC error to answer, as the upstream's era words it (the front translates, and sets the HTTP status), or UpstreamError.
+   */
   request(exchange: Exchange): Promise<JsonObject>;
-  /** Resolves with the honoured part of the filter once listening; notifications follow until the signal aborts. */
-  listen(listening: Listening): Promise<ListenFilter>;
+  /** Resolves once listening; notifications follow until the signal aborts. */
+  listen(listening: Listening): Promise<Listened>;
+  /** The input schema of a tool, from memory where it is known: `Mcp-Param-*` headers are checked against it. Undefined: no such tool known. */
+  inputSchema(tool: string, asking: Asking): Promise<JsonObject | undefined>;
+  /** A legacy client's session is over: what was held for it may go. */
+  release(session: string): void;
+}
+
+/** One upstream server as a target. */
+export interface Peer extends Target {
+  readonly transport: "streamable-http" | "sse" | "stdio";
+  /**
+   * The eras that the upstream speaks, known or detected now. Where it speaks the client's over Streamable HTTP, bytes pass through and the
+   * target is not asked; otherwise it is reached in the client's era if it can be, else in the one it has.
+   * @throws WireError or UpstreamError when it cannot be reached to be asked.
+   */
+  eras(): Promise<readonly Era[]>;
 }
 
 /** A two-way stream of JSON-RPC messages with one legacy or modern peer: a child's standard streams, or an HTTP+SSE pair. */

@@ -41,6 +41,49 @@ export function parseUntrustedJson(input: Uint8Array | string, limits: Partial<J
   }
 }
 
+declare global {
+  interface JSON {
+    /** ECMAScript "JSON.parse source text access": text that is written as it is. */
+    rawJSON(text: string): RawJson;
+    isRawJSON(value: unknown): value is RawJson;
+  }
+}
+
+/** A number as it was written, because a double would change it. */
+export interface RawJson {
+  readonly rawJSON: string;
+}
+
+/** Within this, a text holds no number that a double would change: no 16 digits, no exponent, no negative zero. */
+const plainNumbers = /\d[\d.]{15,}|\d[eE][-+\d]|-0/;
+
+/**
+ * As `parseUntrustedJson`, but a number that a double would change (an integer beyond 2^53, more digits than it holds) comes back as `RawJson`,
+ * so that `JSON.stringify` writes it back as it was: for whatever is read, changed and sent on.
+ */
+export function parseLosslessJson(input: Uint8Array | string, limits: Partial<JsonLimits> = {}): unknown {
+  const text = typeof input === "string" ? input : decodeUtf8(input);
+  const value = parseUntrustedJson(text, limits);
+  if (!plainNumbers.test(text)) return value;
+  const parse = JSON.parse as (text: string, reviver: (key: string, value: unknown, context: { source?: string }) => unknown) => unknown;
+  return parse(text, (_key, member, { source }) => (typeof member === "number" && source !== undefined && changes(member, source) ? JSON.rawJSON(source) : member));
+}
+
+function changes(value: number, source: string): boolean {
+  if (Object.is(value, -0)) return true;
+  if (String(value) === source) return false;
+  return digits(String(value)) !== digits(source);
+}
+
+/** The significant digits of a number's text: a double writes the shortest ones that lead back to it, so that others were lost. */
+function digits(text: string): string {
+  const [mantissa = ""] = text.split(/[eE]/, 1);
+  const all = mantissa.replace(/[-.]/g, "").replace(/^0+/, "");
+  let end = all.length;
+  while (all.charCodeAt(end - 1) === 0x30) end--;
+  return all.slice(0, end);
+}
+
 function exceeds(input: Uint8Array | string, maxBytes: number): boolean {
   if (typeof input !== "string") return input.byteLength > maxBytes;
   // A UTF-16 unit takes one to three bytes of UTF-8: mostly the length alone decides.
