@@ -3,6 +3,7 @@ import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { endpointToken } from "../test/endpoint-token.ts";
 import { answers, cpuMilliseconds, freePort, load, median, row, startProduct, startProgram, until } from "./harness.ts";
 
 const calls = Number(process.argv[2] ?? 5000);
@@ -31,7 +32,7 @@ const contenders: Contender[] = [
   { name: "direct (upstream's own cost)", url: `${upstreamUrl}/mcp`, pids: [upstream.pid ?? 0], headers },
   { name: "bare node:http + undici proxy", url: `http://127.0.0.1:${barePort}/mcp`, pids: [bare.pid ?? 0], headers },
   ...(nginx ? [{ name: "nginx proxy_pass", url: nginx.url, pids: nginx.pids, headers }] : []),
-  { name: "Sallyport, everything on", url: `${product.url}/servers/bench/mcp`, pids: [product.child.pid ?? 0], headers: { ...headers, authorization: `Bearer ${product.token}` } },
+  { name: "Sallyport, everything on", url: `${product.url}/servers/bench/mcp`, pids: [product.child.pid ?? 0], headers: { ...headers, authorization: `Bearer ${await endpointToken(product.url, `${product.url}/servers/bench/mcp`, product.token)}` } },
 ];
 
 const results = new Map<string, { cpu: number[]; p50: number[]; p99: number[]; rate: number[] }>();

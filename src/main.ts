@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import { createAudit, auditRoutes } from "./audit/index.ts";
 import type { Config } from "./config/index.ts";
 import { createGateway } from "./gateway/index.ts";
-import { createSetup, createThrottle, createTokens, createUsers, identityRoutes, openKeys, type Tokens } from "./identity/index.ts";
+import { createResources, createSetup, createThrottle, createTokens, createUsers, identityRoutes, openKeys, resourceMetadataRoutes, type Tokens } from "./identity/index.ts";
 import type { Log } from "./kernel/log.ts";
 import { allScopes } from "./kernel/scopes.ts";
 import { parseAllowList } from "./net/address.ts";
@@ -72,6 +72,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
 
   const keys = await openKeys({ storage, audit, algorithm: config.SALLYPORT_SIGNING_ALGORITHM, lifetime: config.SALLYPORT_SIGNING_KEY_LIFETIME, tokenLifetime: config.SALLYPORT_TOKEN_LIFETIME, now });
   await keys.signing();
+  const resources = createResources(publicUrl);
   const tokens = createTokens({ keys, snapshot, issuer: publicUrl, lifetime: config.SALLYPORT_TOKEN_LIFETIME, now });
   const users = createUsers({ storage, snapshot, audit, now });
   const throttle = createThrottle({ storage, now });
@@ -84,7 +85,8 @@ export async function startServer({ config, profile, log = createLog({ level: co
   const servers = createServers({ storage, snapshot, audit, guard, probe: createProbe({ outbound, version }), search: createSearch(snapshot), now });
   let serving = true;
   const routes: Route[] = [
-    ...identityRoutes({ tokens, keys, users, setup, throttle, audit, isResource: (resource) => isResource(resource, publicUrl), passwordGrant: passwordGrantAnswers(config, inbound.isLoopback) }),
+    ...identityRoutes({ tokens, keys, users, setup, throttle, audit, snapshot, resources, passwordGrant: passwordGrantAnswers(config, inbound.isLoopback) }),
+    ...resourceMetadataRoutes({ resources, issuer: publicUrl }),
     ...registryRoutes({
       servers,
       snapshot,
@@ -123,11 +125,11 @@ export async function startServer({ config, profile, log = createLog({ level: co
   const gateway = createGateway({
     snapshot,
     tokens,
+    resources,
     storage,
     audit,
     outbound,
     log,
-    publicUrl,
     bodyLimit: config.SALLYPORT_BODY_LIMIT,
     responseLimit: config.SALLYPORT_RESPONSE_LIMIT,
     upstreamTimeout: config.SALLYPORT_UPSTREAM_TIMEOUT * 1000,
@@ -166,11 +168,6 @@ function passwordGrantAnswers(config: Config, listensOnLoopback: boolean): boole
   const publicHost = config.SALLYPORT_PUBLIC_URL === undefined ? "localhost" : new URL(config.SALLYPORT_PUBLIC_URL).hostname;
   const local = listensOnLoopback && config.SALLYPORT_TRUSTED_PROXY_HOPS === 0 && ["localhost", "127.0.0.1", "[::1]"].includes(publicHost);
   return config.SALLYPORT_PASSWORD_GRANT === "enabled" || (config.SALLYPORT_PASSWORD_GRANT === "loopback" && local);
-}
-
-/** What a token may be for (RFC 8707): this API, or one server at the gateway. Whether that server exists is not told. */
-function isResource(resource: string, publicUrl: string): boolean {
-  return resource === publicUrl || (resource.startsWith(`${publicUrl}/servers/`) && /^[a-z0-9_-]{1,100}\/mcp$/.test(resource.slice(publicUrl.length + "/servers/".length)));
 }
 
 if (import.meta.main) {

@@ -45,7 +45,7 @@ describe("with the official everything-server behind it", () => {
 
   it("lists and calls tools for the SDK v1 client", async () => {
     const client = new ClientV1({ name: "test", version: "1" });
-    await client.connect(new TransportV1(endpoint(), options(await world.admin())));
+    await client.connect(new TransportV1(endpoint(), options(await world.tokenAt(endpoint().pathname, await world.admin()))));
     expect((await client.listTools()).tools.map((tool) => tool.name)).toContain("echo");
     expect(await client.callTool({ name: "echo", arguments: { message: "through both doors" } })).toMatchObject({ content: [{ type: "text", text: "Echo: through both doors" }] });
     await client.close();
@@ -53,7 +53,7 @@ describe("with the official everything-server behind it", () => {
 
   it("lists and calls tools for the SDK v2 client, negotiating by itself", async () => {
     const client = new ClientV2({ name: "test", version: "1" }, { versionNegotiation: { mode: "auto" } });
-    await client.connect(new TransportV2(endpoint(), options(await world.admin())));
+    await client.connect(new TransportV2(endpoint(), options(await world.tokenAt(endpoint().pathname, await world.admin()))));
     expect((await client.listTools()).tools.map((tool) => tool.name)).toContain("echo");
     expect(await client.callTool({ name: "echo", arguments: { message: "through both doors" } })).toMatchObject({ content: [{ type: "text", text: "Echo: through both doors" }] });
     await client.close();

@@ -84,8 +84,9 @@ describe("two commands on a clean copy", () => {
     const registration = { name: "everything", url: `http://127.0.0.1:${upstreamPort}/mcp` };
     expect((await post("/api/v1/servers", registration)).status).toBe(201);
 
+    const call = (await (await fetch(`${base}/token`, { method: "POST", body: new URLSearchParams({ grant_type: "password", ...credentials, resource: `${base}/servers/everything/mcp` }) })).json()) as { access_token: string };
     const client = new Client({ name: "stranger", version: "1" }, { versionNegotiation: { mode: "auto" } });
-    await client.connect(new StreamableHTTPClientTransport(new URL(`${base}/servers/everything/mcp`), { requestInit: { headers: { authorization } } }));
+    await client.connect(new StreamableHTTPClientTransport(new URL(`${base}/servers/everything/mcp`), { requestInit: { headers: { authorization: `Bearer ${call.access_token}` } } }));
     expect((await client.listTools()).tools.length).toBeGreaterThan(5);
     expect(await client.callTool({ name: "echo", arguments: { message: "hello" } })).toMatchObject({ content: [{ text: "Echo: hello" }] });
     await client.close();

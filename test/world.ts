@@ -9,6 +9,7 @@ import { readConfig, type Config } from "../src/config/index.ts";
 import { allScopes, type Scope } from "../src/kernel/scopes.ts";
 import { startServer, type Running } from "../src/main.ts";
 import { createLog } from "../src/ops/index.ts";
+import { endpointToken } from "./endpoint-token.ts";
 
 export type DatabaseKind = "sqlite" | "postgres";
 export const databases: readonly DatabaseKind[] = ["sqlite", "postgres"];
@@ -24,11 +25,14 @@ export interface World extends Running {
   restart(): Promise<void>;
   /** Stops it and removes its data. */
   end(): Promise<void>;
+  /** @param init.token of the management API; at an endpoint of the gateway it is first exchanged for one for that endpoint, as the command line does. */
   fetch(path: string, init?: RequestInit & { token?: string; json?: unknown }): Promise<Response>;
   /** A token of the administrator, with these scopes (all by default). */
   admin(...scopes: Scope[]): Promise<string>;
   /** A new user with these scopes, and a token. */
   user(name: string, ...scopes: Scope[]): Promise<{ token: string; password: string }>;
+  /** The same person's token for an endpoint of the gateway ("/servers/{name}/mcp"), exchanged for one of the management API. */
+  tokenAt(path: string, token: string): Promise<string>;
   login(username: string, password: string, scope?: string): Promise<Response>;
 }
 
@@ -55,6 +59,7 @@ export async function startWorld({ database = "sqlite", settings = {}, now }: Wo
   const start = () => startServer({ config, profile: "production", log: createLog({ level: "debug", write: (line) => void logLines.push(line) }), ...(now ? { now } : {}) });
   let running = await start();
 
+  const exchanged = new Map<string, string>();
   const world: Omit<World, keyof Running> = {
     logLines,
     config,
@@ -66,7 +71,17 @@ export async function startWorld({ database = "sqlite", settings = {}, now }: Wo
       await running.stop();
       rmSync(folder, { recursive: true, force: true });
     },
-    fetch(path, { token, json, headers, ...init } = {}) {
+    async tokenAt(path, token) {
+      const resource = `${running.publicUrl}${path}`;
+      const known = exchanged.get(resource + token);
+      if (known !== undefined) return known;
+      const fresh = await endpointToken(running.url, resource, token);
+      exchanged.set(resource + token, fresh);
+      return fresh;
+    },
+    async fetch(path, { token: given, json, headers, ...init } = {}) {
+      // What cannot be exchanged is sent as it is: a token for the endpoint itself, or one that the test means to be refused.
+      const token = given !== undefined && isGateway(path) ? await this.tokenAt(path, given).catch(() => given) : given;
       return fetch(new URL(path, running.url), {
         redirect: "manual",
         ...init,
@@ -87,6 +102,10 @@ export async function startWorld({ database = "sqlite", settings = {}, now }: Wo
   };
   // The running product changes with a restart: its members are read through to the current one.
   return new Proxy(world as World, { get: (target, key) => (key in target ? target[key as keyof World] : running[key as keyof Running]) });
+}
+
+function isGateway(path: string): boolean {
+  return /^\/(?:mcp|(?:servers|bundles)\/[a-z0-9_-]{1,100}\/mcp)$/.test(path);
 }
 
 export async function tokenOf(response: Response): Promise<string> {

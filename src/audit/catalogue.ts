@@ -21,6 +21,7 @@ export const catalogue = {
   "authentication.password.failed": event("notice", "A password was refused", "reason"),
   "authentication.throttled": event("warning", "Further attempts of an account or address are refused for a while", "by"),
   "authentication.token.refused": event("notice", "A bearer token was refused", "reason"),
+  "token.exchanged": event("info", "A token was exchanged for one of another audience", "resource", "scopes"),
   "authorization.denied": event("notice", "A caller lacked a scope, ownership or a grant", "action", "needs"),
   "setup.link.created": event("notice", "A link to create the first administrator was made"),
   "setup.completed": event("notice", "The first administrator was created", "by"),

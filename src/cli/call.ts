@@ -42,11 +42,13 @@ function argumentsOf(text: string): Record<string, unknown> {
 }
 
 async function withClient<T>(cli: Cli, name: string, work: (client: Client) => Promise<T>): Promise<T> {
-  const { url, token } = cli.client();
+  const { url, tokenFor } = cli.client();
+  const endpoint = `/servers/${encodeURIComponent(name)}/mcp`;
+  const token = await tokenFor(endpoint);
   // The SDK is large: loaded only by the commands that speak MCP.
   const { Client, StreamableHTTPClientTransport } = await import("@modelcontextprotocol/client");
   const client = new Client({ name: "sallyport-cli", version }, { versionNegotiation: { mode: "auto" } });
-  const transport = new StreamableHTTPClientTransport(new URL(`${url}/servers/${encodeURIComponent(name)}/mcp`), { requestInit: { headers: token ? { authorization: `Bearer ${token}` } : {} } });
+  const transport = new StreamableHTTPClientTransport(new URL(`${url}${endpoint}`), { requestInit: { headers: token ? { authorization: `Bearer ${token}` } : {} } });
   try {
     await client.connect(transport);
     return await work(client);

@@ -13,6 +13,7 @@ const credentials = z.object({ url: z.string(), token: z.string(), expiresAt: z.
 export type Credentials = z.output<typeof credentials>;
 
 const problemBody = z.object({ detail: z.string(), hint: z.string().optional(), errors: z.array(z.object({ field: z.string(), message: z.string() })).optional(), reference: z.string().optional() });
+const resourceMetadata = z.object({ resource: z.string() });
 const defaultUrl = "http://127.0.0.1:8420";
 
 export interface ApiClient {
@@ -22,6 +23,8 @@ export interface ApiClient {
   call<S extends z.ZodType>(method: string, path: string, schema: S, body?: unknown): Promise<z.output<S>>;
   /** For answers without a body. */
   send(method: string, path: string, body?: unknown): Promise<void>;
+  /** @param path of an endpoint of the gateway. @returns the token at hand if it is for that endpoint, or one exchanged for it (RFC 8693). */
+  tokenFor(path: string): Promise<string | undefined>;
   form<S extends z.ZodType>(path: string, fields: Record<string, string>, schema: S): Promise<z.output<S>>;
 }
 
@@ -52,10 +55,10 @@ export function createApiClient(environment: CliEnvironment, url?: string): ApiC
   const base = url ?? environment.url ?? stored?.url ?? defaultUrl;
   const token = environment.token ?? (stored?.url === base && stored.expiresAt > Date.now() ? stored.token : undefined);
 
-  const send = async (method: string, path: string, init: RequestInit): Promise<unknown> => {
+  const send = async (method: string, path: string, init: RequestInit, withToken = true): Promise<unknown> => {
     let response: Response;
     try {
-      response = await fetch(`${base}${path}`, { ...init, method, redirect: "error", headers: { ...(token ? { authorization: `Bearer ${token}` } : {}), ...(init.headers as Record<string, string>) } });
+      response = await fetch(`${base}${path}`, { ...init, method, redirect: "error", headers: { ...(token && withToken ? { authorization: `Bearer ${token}` } : {}), ...(init.headers as Record<string, string>) } });
     } catch {
       throw new CliError(`${base} does not answer`, exitCodes.unreachable, "Is it running ('npm start')? Otherwise give --url or set SALLYPORT_URL.");
     }
@@ -66,13 +69,33 @@ export function createApiClient(environment: CliEnvironment, url?: string): ApiC
     throw new CliError(known.success ? describe(known.data) : `${base} answered ${response.status}`, codeOf(response.status), hintOf(response.status, known.data?.hint));
   };
   const json = (body: unknown): RequestInit => (body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } });
+  const form: ApiClient["form"] = async (path, fields, schema) => schema.parse(await send("POST", path, { body: new URLSearchParams(fields) }, false));
   return {
     url: base,
     token,
+    async tokenFor(path) {
+      if (!token) return undefined;
+      const { resource } = resourceMetadata.parse(await send("GET", `/.well-known/oauth-protected-resource${path}`, {}));
+      // What is no JWT is a key, and good as it is.
+      if (!token.includes(".") || audienceOf(token) === resource) return token;
+      const answer = await form("/token", { grant_type: "urn:ietf:params:oauth:grant-type:token-exchange", subject_token: token, subject_token_type: "urn:ietf:params:oauth:token-type:access_token", resource }, z.object({ access_token: z.string() })).catch((error: unknown) => {
+        throw error instanceof CliError && error.exitCode === exitCodes.failed ? new CliError("Could not validate credentials", exitCodes.unauthenticated, "Run 'sallyport login' first.") : error;
+      });
+      return answer.access_token;
+    },
     call: async (method, path, schema, body) => schema.parse(await send(method, path, json(body))),
     send: async (method, path, body) => void (await send(method, path, json(body))),
-    form: async (path, fields, schema) => schema.parse(await send("POST", path, { body: new URLSearchParams(fields) })),
+    form,
   };
+}
+
+/** Read, not verified: it only decides whether another token is asked for. */
+function audienceOf(token: string): unknown {
+  try {
+    return (parseUntrustedJson(Buffer.from(token.split(".")[1] ?? "", "base64url")) as { aud?: unknown }).aud;
+  } catch {
+    return undefined;
+  }
 }
 
 function describe({ detail, errors = [], reference }: z.output<typeof problemBody>): string {

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Audit } from "../audit/index.ts";
-import type { Tokens } from "../identity/index.ts";
+import { challengeHints, type Resources, type Tokens } from "../identity/index.ts";
 import type { Log } from "../kernel/log.ts";
 import { Problem, problem } from "../kernel/problem.ts";
 import type { Principal } from "../kernel/principal.ts";
@@ -23,11 +23,11 @@ import { checkMirroredHeaders, errorCodes, readMessage, WireError, type Message,
 export interface GatewayOptions {
   snapshot: Snapshot;
   tokens: Tokens;
+  resources: Resources;
   storage: Storage;
   audit: Audit;
   outbound: Outbound;
   log: Log;
-  publicUrl: string;
   bodyLimit: number;
   responseLimit: number;
   /** Milliseconds. */
@@ -90,11 +90,13 @@ async function serve(options: GatewayOptions, compile: (state: ServerState) => C
   try {
     const method = request.method;
     if (method !== "POST" && method !== "GET" && method !== "DELETE") throw problem("method-not-allowed", { headers: { allow: "GET, POST, DELETE" } });
-    principal = await tokens.verify(request.headers.authorization, [options.publicUrl, `${options.publicUrl}/servers/${name}/mcp`]);
+    const resource = options.resources.at(`/servers/${name}/mcp`);
+    if (!resource) throw problem("not-found");
+    principal = await tokens.verify(request.headers.authorization, [resource.uri], challengeHints(resource));
     const decision = authorize(snapshot, principal, { kind: "call-server", server: snapshot.servers.get(name) });
     if (!decision.allowed) {
       audit.record({ type: "authorization.denied", actorId: principal.userId, requestId: info.requestId, subject: `server-name:${name}`, detail: { action: "call-server", needs: decision.needs } });
-      throw denial(decision);
+      throw denial(decision, resource.metadataUrl);
     }
     server = snapshot.servers.get(name);
     if (!server) throw problem("not-found", { detail: "No such server" });

@@ -1,5 +1,7 @@
 /** Identity: users, tokens, keys and first set-up. */
 export { openKeys } from "./keys.ts";
+export { resourceMetadataRoutes } from "./resource-metadata.ts";
+export { challengeHints, createResources, type Resources } from "./resources.ts";
 export { identityRoutes } from "./routes.ts";
 export { createSetup } from "./setup.ts";
 export { createThrottle } from "./throttle.ts";

@@ -4,9 +4,11 @@ import type { Audit } from "../audit/index.ts";
 import { Problem, problem } from "../kernel/problem.ts";
 import { isScope, scopes, type Scope } from "../kernel/scopes.ts";
 import { route, type RequestInfo, type Route, type RouteOutput } from "../net/route.ts";
-import type { UserState } from "../snapshot/index.ts";
+import type { Snapshot, UserState } from "../snapshot/index.ts";
+import { accessTokenType, exchangeGrantType, exchangeToken } from "./exchange.ts";
 import type { Keys } from "./keys.ts";
 import { html, page, pageHeaders } from "../net/html.ts";
+import type { Resources } from "./resources.ts";
 import type { Setup } from "./setup.ts";
 import type { Throttle } from "./throttle.ts";
 import type { Tokens } from "./tokens.ts";
@@ -19,8 +21,8 @@ export interface IdentityRoutes {
   setup: Setup;
   throttle: Throttle;
   audit: Audit;
-  /** Whether a token may be for this audience: this API, or a server at the gateway, letter for letter. */
-  isResource(resource: string): boolean;
+  snapshot: Pick<Snapshot, "users">;
+  resources: Resources;
   /** Whether the password grant answers here (SALLYPORT_PASSWORD_GRANT and the address listened on). */
   passwordGrant: boolean;
 }
@@ -38,26 +40,30 @@ export function identityRoutes(deps: IdentityRoutes): Route[] {
       method: "post",
       path: "/token",
       operationId: "token",
-      summary: "Exchange credentials for an access token (OAuth2 password flow, form-encoded)",
+      summary: "Get an access token: with user name and password (OAuth2 password flow), or by exchange of another (RFC 8693); form-encoded",
       tag: "Tokens",
       access: "anyone",
       body: {
         type: "form",
         schema: z.object({
-          grant_type: z.string().max(200).optional().describe("password"),
+          grant_type: z.string().max(200).optional().describe(`password, or ${exchangeGrantType}`),
           username: z.string().max(200).optional(),
           password: z.string().max(4096).optional(),
           scope: z.string().max(1000).optional().describe("Space-separated scopes; all that the user holds when absent"),
           client_id: z.string().max(2048).optional(),
-          resource: z.string().max(2048).optional().describe("Audience of the token (RFC 8707): a server's URL at the gateway; this API when absent"),
+          resource: z.string().max(2048).optional().describe("Audience of the token (RFC 8707): an endpoint of the gateway, or this API when absent"),
+          subject_token: z.string().max(8192).optional().describe("Exchange: a token of this API"),
+          subject_token_type: z.string().max(200).optional().describe(`Exchange: ${accessTokenType}`),
+          requested_token_type: z.string().max(200).optional(),
+          actor_token: z.string().max(8192).optional(),
         }),
       },
       responses: {
-        200: { description: "The token", schema: z.object({ access_token: z.string(), token_type: z.literal("Bearer"), expires_in: z.number(), scope: z.string() }), headers: { "cache-control": "no-store" } },
+        200: { description: "The token", schema: tokenAnswer, headers: { "cache-control": "no-store" } },
         400: { description: "OAuth error (RFC 6749 section 5.2)", schema: oauthError },
         429: { description: "Too many failed attempts", schema: oauthError },
       },
-      handler: ({ body, request }) => passwordGrant(deps, body, request),
+      handler: ({ body, request }) => (body.grant_type === exchangeGrantType ? exchangeGrant(deps, body, request) : passwordGrant(deps, body, request)),
     }),
     route({
       method: "get",
@@ -161,6 +167,7 @@ export function identityRoutes(deps: IdentityRoutes): Route[] {
 }
 
 const oauthError = z.object({ error: z.string(), error_description: z.string(), detail: z.string() });
+const tokenAnswer = z.object({ access_token: z.string(), token_type: z.literal("Bearer"), expires_in: z.number(), scope: z.string(), issued_token_type: z.string().optional() });
 
 interface PasswordForm {
   grant_type?: string | undefined;
@@ -171,8 +178,18 @@ interface PasswordForm {
   resource?: string | undefined;
 }
 
-async function passwordGrant({ tokens, users, throttle, audit, isResource, passwordGrant: enabled }: IdentityRoutes, form: PasswordForm, request: RequestInfo): Promise<RouteOutput> {
-  const refuse = (status: number, error: string, description: string, headers: Record<string, string> = {}): RouteOutput => ({ status, body: { error, error_description: description, detail: description }, headers });
+function refuse(status: number, error: string, description: string, headers: Record<string, string> = {}): RouteOutput {
+  return { status, body: { error, error_description: description, detail: description }, headers };
+}
+
+async function exchangeGrant(deps: IdentityRoutes, form: Parameters<typeof exchangeToken>[1], request: RequestInfo): Promise<RouteOutput> {
+  const exchanged = await exchangeToken(deps, form, request);
+  if ("error" in exchanged) return refuse(400, exchanged.error, exchanged.description);
+  const { token, expiresIn, scopes: held } = exchanged.issued;
+  return { status: 200, body: { access_token: token, issued_token_type: accessTokenType, token_type: "Bearer", expires_in: expiresIn, scope: held.join(" ") }, headers: { pragma: "no-cache" } };
+}
+
+async function passwordGrant({ tokens, users, throttle, audit, resources, passwordGrant: enabled }: IdentityRoutes, form: PasswordForm, request: RequestInfo): Promise<RouteOutput> {
   if (form.grant_type === undefined || form.grant_type === "") return refuse(400, "invalid_request", "grant_type is missing");
   if (form.grant_type !== "password") return refuse(400, "unsupported_grant_type", "This grant type is not supported");
   if (!enabled) return refuse(400, "unauthorized_client", "The password grant is switched off beyond loopback (SALLYPORT_PASSWORD_GRANT)");
@@ -199,7 +216,7 @@ async function passwordGrant({ tokens, users, throttle, audit, isResource, passw
     audit.record({ type: "authentication.password.failed", actorId: user.id, requestId: request.id, detail: { reason: "scope" } });
     return refuse(400, "invalid_scope", "A requested scope is unknown or not held by this user");
   }
-  if (form.resource !== undefined && !isResource(form.resource)) return refuse(400, "invalid_target", "The resource is not one of this server's");
+  if (form.resource !== undefined && !resources.parse(form.resource)) return refuse(400, "invalid_target", "The resource is not one of this server's");
   const issued = await tokens.issue(user, wanted, form.resource === undefined ? {} : { audience: form.resource });
   audit.record({ type: "authentication.password.succeeded", actorId: user.id, requestId: request.id, detail: { scopes: wanted } });
   return { status: 200, body: { access_token: issued.token, token_type: "Bearer", expires_in: issued.expiresIn, scope: issued.scopes.join(" ") }, headers: { pragma: "no-cache" } };

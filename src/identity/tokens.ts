@@ -4,6 +4,7 @@
  */
 import { hash } from "node:crypto";
 import { SignJWT, jwtVerify, errors } from "jose";
+import { bearerChallenge, type ChallengeHints } from "../kernel/challenge.ts";
 import { newId } from "../kernel/ids.ts";
 import { problem, type Problem } from "../kernel/problem.ts";
 import type { Principal } from "../kernel/principal.ts";
@@ -18,13 +19,15 @@ export interface IssuedToken {
 }
 
 export interface Tokens {
-  issue(user: { id: string; epoch: number }, scopes: readonly string[], options?: { audience?: string; clientId?: string }): Promise<IssuedToken>;
+  /** @param options.notAfter seconds since the epoch: the token ends then, if not sooner. */
+  issue(user: { id: string; epoch: number }, scopes: readonly string[], options?: { audience?: string; clientId?: string; notAfter?: number }): Promise<IssuedToken>;
   /**
    * @param authorization the Authorization header as received.
    * @param audiences of which the token must carry one, letter for letter (RFC 9068 section 4, RFC 8707): who asks names itself.
+   * @param hints what the challenge of a refusal says besides.
    * @throws Problem 401 "Could not validate credentials" with the RFC 6750 challenge; its cause says why, for the audit trail.
    */
-  verify(authorization: string | undefined, audiences: readonly string[]): Promise<Principal>;
+  verify(authorization: string | undefined, audiences: readonly string[], hints?: ChallengeHints): Promise<Principal>;
   /** How often a signature was checked: a warm call must not raise it. */
   readonly signatureChecks: number;
 }
@@ -74,9 +77,10 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, cacheSize 
   };
 
   return {
-    async issue(user, scopes, { audience = issuer, clientId = "sallyport" } = {}) {
+    async issue(user, scopes, { audience = issuer, clientId = "sallyport", notAfter = Infinity } = {}) {
       const { kid, algorithm, privateKey } = await keys.signing();
       const seconds = Math.floor(now() / 1000);
+      const expiresAt = Math.min(seconds + lifetime, notAfter);
       const token = await new SignJWT({ scope: scopes.join(" "), scopes, client_id: clientId, epoch: user.epoch })
         .setProtectedHeader({ alg: algorithm, kid, typ: "at+jwt" })
         .setIssuer(issuer)
@@ -84,19 +88,25 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, cacheSize 
         .setSubject(user.id)
         .setIssuedAt(seconds)
         .setNotBefore(seconds)
-        .setExpirationTime(seconds + lifetime)
+        .setExpirationTime(expiresAt)
         .setJti(newId())
         .sign(privateKey);
-      return { token, expiresIn: lifetime, scopes };
+      return { token, expiresIn: expiresAt - seconds, scopes };
     },
-    async verify(authorization, audiences) {
+    async verify(authorization, audiences, hints) {
+      const unauthorized = (reason?: string) => refusal(reason, hints);
+      /** A token for somebody else is no token here, whoever issued it. */
+      const meantFor = (principal: Principal): Principal => {
+        if (!principal.audience.some((audience) => audiences.includes(audience))) throw unauthorized("audience");
+        return principal;
+      };
       if (authorization === undefined) throw unauthorized();
       const token = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization)?.[1];
       if (token === undefined || token.length > longestToken) throw unauthorized("malformed");
       const key = hash("sha256", token, "base64");
       const cached = cache.get(key);
       if (cached) {
-        if (stillGood(cached)) return meantFor(cached.principal, audiences);
+        if (stillGood(cached)) return meantFor(cached.principal);
         cache.delete(key);
         throw unauthorized("expired-or-revoked");
       }
@@ -109,7 +119,7 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, cacheSize 
       if (!stillGood(fresh)) throw unauthorized("expired-or-revoked");
       if (cache.size >= cacheSize) cache.delete(cache.keys().next().value ?? "");
       cache.set(key, fresh);
-      return meantFor(fresh.principal, audiences);
+      return meantFor(fresh.principal);
     },
     get signatureChecks() {
       return signatureChecks;
@@ -117,17 +127,11 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, cacheSize 
   };
 }
 
-/** A token for somebody else is no token here, whoever issued it. */
-function meantFor(principal: Principal, audiences: readonly string[]): Principal {
-  if (!principal.audience.some((audience) => audiences.includes(audience))) throw unauthorized("audience");
-  return principal;
-}
-
 /** RFC 6750 section 3: no error code when no credentials were sent. */
-function unauthorized(reason?: string): Problem {
+function refusal(reason: string | undefined, hints: ChallengeHints = {}): Problem {
   return problem("unauthorized", {
     detail: "Could not validate credentials",
-    headers: { "www-authenticate": reason === undefined ? "Bearer" : 'Bearer error="invalid_token", error_description="The access token is not valid"' },
+    headers: { "www-authenticate": bearerChallenge({ ...(reason === undefined ? {} : { error: "invalid_token", description: "The access token is not valid" }), ...hints }) },
     cause: reason ?? "none",
   });
 }

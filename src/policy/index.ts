@@ -2,6 +2,7 @@
  * The one authorization function. Everything is denied that no rule here allows; scopes match exactly, and `admin` implies no other scope.
  * Every route and every gateway call asks here and nowhere else (OWASP A01; ASVS 5.0 V8).
  */
+import { bearerChallenge } from "../kernel/challenge.ts";
 import type { Principal } from "../kernel/principal.ts";
 import type { Scope } from "../kernel/scopes.ts";
 import { problem, type Problem } from "../kernel/problem.ts";
@@ -40,9 +41,10 @@ export function authorize(snapshot: Pick<Snapshot, "isGranted">, principal: Prin
 /**
  * The answer to a denied caller: 403 "Insufficient permissions" with the RFC 6750 section 3.1 challenge,
  * or 404 for what the caller may not know of.
+ * @param resourceMetadata URL of the protected resource's RFC 9728 metadata, when there is a challenge to answer with.
  */
-export function denial(decision: Exclude<Decision, { allowed: true }>): Problem {
+export function denial(decision: Exclude<Decision, { allowed: true }>, resourceMetadata?: string): Problem {
   if (decision.because === "unseen") return problem("not-found", { detail: "No such server" });
-  const challenge = decision.because === "scope" ? `Bearer error="insufficient_scope", scope="${decision.needs.join(" ")}"` : 'Bearer error="insufficient_scope"';
+  const challenge = bearerChallenge({ error: "insufficient_scope", resourceMetadata, ...(decision.because === "scope" ? { scope: decision.needs } : {}) });
   return problem("forbidden", { detail: "Insufficient permissions", headers: { "www-authenticate": challenge } });
 }

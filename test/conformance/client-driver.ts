@@ -5,6 +5,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { Client, StreamableHTTPClientTransport, UnauthorizedError, type OAuthClientInformationMixed, type OAuthClientProvider, type OAuthTokens, type StreamableHTTPClientTransportOptions } from "@modelcontextprotocol/client";
+import { endpointToken } from "../endpoint-token.ts";
 import { registerUpstream } from "./gateway.ts";
 
 interface Context {
@@ -76,7 +77,7 @@ async function visit(address: string): Promise<void> {
 /** Connects and works; comes back with a token when the server wants one. */
 async function withAuthorization(url: string, work: (client: Client) => Promise<void>): Promise<void> {
   const provider = createProvider();
-  const options: StreamableHTTPClientTransportOptions = gateway ? { requestInit: { headers: { authorization: `Bearer ${gateway.adminToken}` } } } : { authProvider: provider };
+  const options: StreamableHTTPClientTransportOptions = gateway ? { requestInit: { headers: { authorization: `Bearer ${await endpointToken(gateway.baseUrl, url, gateway.adminToken)}` } } } : { authProvider: provider };
   for (let attempt = 0; ; attempt++) {
     const client = new Client({ name: "conformance-driver", version: "1.0.0" }, { capabilities: { elicitation: { form: { applyDefaults: true }, url: {} }, sampling: {}, roots: { listChanged: true } }, versionNegotiation: { mode: isModern ? "auto" : "legacy" } });
     client.setRequestHandler("elicitation/create", async ({ params }) => {

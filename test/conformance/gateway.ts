@@ -1,4 +1,5 @@
 /** The conformance suite through the gateway: registers an upstream as an administrator would and runs the suite against its endpoint, with a token. */
+import { endpointToken } from "../endpoint-token.ts";
 import { compareVerdicts, runConformance, type Difference, type Revision, type Verdict } from "./harness.ts";
 
 export interface Gateway {
@@ -26,16 +27,16 @@ export interface Through {
   url: string;
   requirements: Revision;
   scenarios?: readonly string[];
-  /** The caller's token; the administrator's by default. */
+  /** The caller's token for the endpoint; the administrator's by default. */
   token?: string;
   /** Of the registration, besides name, URL and transport. */
   further?: Record<string, unknown>;
 }
 
 /** Registers the upstream under the name and runs the suite through the gateway. */
-export async function runThroughGateway(gateway: Gateway, { name, url, requirements, scenarios, token = gateway.adminToken, further }: Through): Promise<Verdict> {
+export async function runThroughGateway(gateway: Gateway, { name, url, requirements, scenarios, token, further }: Through): Promise<Verdict> {
   const endpoint = await registerUpstream(gateway, name, url, further);
-  return runConformance({ command: "server", url: endpoint, requirements, token, ...(scenarios ? { scenarios } : {}) });
+  return runConformance({ command: "server", url: endpoint, requirements, token: token ?? (await endpointToken(gateway.baseUrl, endpoint, gateway.adminToken)), ...(scenarios ? { scenarios } : {}) });
 }
 
 /** Every check whose verdict through the gateway differs from the upstream's own. `directUrl` is the like of the upstream, so that both runs go at once. */

@@ -1,5 +1,6 @@
 /** Through the gateway, with authentication on, the official suite finds exactly what it finds directly; and the mirrored headers are checked even for an upstream that ignores them. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { endpointToken } from "../endpoint-token.ts";
 import { startEverything, type EverythingPeer } from "../peers/everything.ts";
 import { featureNames, tryFeatures } from "../peers/features.ts";
 import { startV1Server } from "../peers/v1.ts";
@@ -38,7 +39,9 @@ describe("a server of both eras", () => {
   it("never sees the caller's token", () => {
     const heard = peers.flatMap(({ requests }) => requests.map(({ rawHeaders, body, url }) => `${rawHeaders.join("\n")}\n${body}\n${url}`));
     expect(heard.length).toBeGreaterThan(200);
-    expect(heard.filter((request) => request.includes(gateway.adminToken))).toEqual([]);
+    // Every access token begins as this one does: its header, with the key that signed it.
+    const header = gateway.adminToken.slice(0, gateway.adminToken.indexOf(".") + 1);
+    expect(heard.filter((request) => request.includes(header))).toEqual([]);
   });
 });
 
@@ -61,6 +64,6 @@ const sameEra = [
 it.each(sameEra)("has every feature of a server of %s for the clients of its era", async (era, start, kinds) => {
   const peer = await start();
   const url = await registerUpstream(gateway, `features-of-${era.toLowerCase().replaceAll(" ", "-")}`, peer.url);
-  for (const kind of kinds) expect(await tryFeatures(kind, url, { token: gateway.adminToken }), kind).toEqual(Object.fromEntries(featureNames.map((feature) => [feature, "works"])));
+  for (const kind of kinds) expect(await tryFeatures(kind, url, { token: await endpointToken(gateway.baseUrl, url, gateway.adminToken) }), kind).toEqual(Object.fromEntries(featureNames.map((feature) => [feature, "works"])));
   await peer.close();
 });
