@@ -14,12 +14,14 @@ import { createApi } from "./net/api.ts";
 import { createGuard } from "./net/guard.ts";
 import { openInbound } from "./net/inbound.ts";
 import { createOutbound } from "./net/outbound.ts";
-import type { Route } from "./net/route.ts";
+import type { Principal } from "./kernel/principal.ts";
+import type { RequestInfo, Route } from "./net/route.ts";
 import { createLog, opsRoutes } from "./ops/index.ts";
 import { authorize, denial } from "./policy/index.ts";
-import { createProbe, createSearch, createServers, registryRoutes } from "./registry/index.ts";
-import { openSnapshot } from "./snapshot/index.ts";
+import { createSearch, createServers, registryRoutes } from "./registry/index.ts";
+import { openSnapshot, type ServerState } from "./snapshot/index.ts";
 import { openStorage, type Storage } from "./storage/index.ts";
+import { createFetch, createGate, createReview, openPins, scheduleInspections, trustRoutes, type ApprovalMode } from "./trust/index.ts";
 import { version } from "./version.ts";
 
 export interface Running {
@@ -82,23 +84,39 @@ export async function startServer({ config, profile, log = createLog({ level: co
   }
   const setupToken = await setup.createLink();
 
-  const servers = createServers({ storage, snapshot, audit, guard, probe: createProbe({ outbound, version }), search: createSearch(snapshot), now });
+  const pins = await openPins(storage);
+  const mode = approvalMode(config, inbound.isLoopback);
+  const credentials = (server: ServerState) => (server.sealedHeaders === undefined ? {} : (JSON.parse(storage.vault.open({ table: "servers", column: "headers", row: server.id }, server.sealedHeaders)) as Record<string, string>));
+  const review = createReview({ storage, snapshot, audit, pins, visit: createFetch({ outbound, version, credentials }), mode, fourEyes: config.SALLYPORT_FOUR_EYES, now });
+  const interval = config.SALLYPORT_INSPECTION_INTERVAL * 1000;
+  const gate = createGate({ pins, review, mode, maxAge: 2 * interval, now, onRefused: (server, kind, name, standing) => audit.record({ type: "item.refused", subject: `server:${server.id}`, detail: { server: server.name, kind, name, standing } }) });
+  const stopInspections = scheduleInspections({ snapshot, review, interval });
+
+  const servers = createServers({
+    storage,
+    snapshot,
+    audit,
+    guard,
+    async probe(server) {
+      const { ok, error } = await review.inspect(server);
+      const tools = [...(pins.of(server.id)?.items() ?? [])].filter(({ kind }) => kind === "tool").map(({ name }) => name.slice(0, 128));
+      return ok ? { status: "reachable", tools: tools.slice(0, 2000) } : { status: "unreachable", ...(error === undefined ? {} : { detail: error }) };
+    },
+    search: createSearch(snapshot),
+    now,
+  });
+  const requireChange = (principal: Principal, server: ServerState, request: RequestInfo) => {
+    const decision = authorize(snapshot, principal, { kind: "change-server", server });
+    if (decision.allowed) return;
+    audit.record({ type: "authorization.denied", actorId: principal.userId, requestId: request.id, subject: `server:${server.id}`, detail: { action: "change-server", needs: decision.needs } });
+    throw denial(decision);
+  };
   let serving = true;
   const routes: Route[] = [
     ...identityRoutes({ tokens, keys, users, setup, throttle, audit, snapshot, resources, passwordGrant: passwordGrantAnswers(config, inbound.isLoopback) }),
     ...resourceMetadataRoutes({ resources, issuer: publicUrl }),
-    ...registryRoutes({
-      servers,
-      snapshot,
-      users,
-      publicUrl,
-      requireChange(principal, server, request) {
-        const decision = authorize(snapshot, principal, { kind: "change-server", server });
-        if (decision.allowed) return;
-        audit.record({ type: "authorization.denied", actorId: principal.userId, requestId: request.id, subject: `server:${server.id}`, detail: { action: "change-server", needs: decision.needs } });
-        throw denial(decision);
-      },
-    }),
+    ...registryRoutes({ servers, snapshot, users, publicUrl, requireChange }),
+    ...trustRoutes({ review, pins, snapshot, requireChange }),
     ...auditRoutes({ storage, audit }),
   ];
   routes.push(...opsRoutes({ storage, version, publicUrl, isServing: () => serving }, routes));
@@ -129,6 +147,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
     storage,
     audit,
     outbound,
+    gate,
     log,
     bodyLimit: config.SALLYPORT_BODY_LIMIT,
     responseLimit: config.SALLYPORT_RESPONSE_LIMIT,
@@ -150,10 +169,12 @@ export async function startServer({ config, profile, log = createLog({ level: co
     async stop() {
       serving = false;
       log.info("server.stopping");
+      stopInspections();
       await inbound.stop(graceMilliseconds);
       audit.record({ type: "server.stopped" });
       await audit.close();
       await outbound.close();
+      pins.close();
       snapshot.close();
       keys.close();
       await storage.close();
@@ -163,11 +184,24 @@ export async function startServer({ config, profile, log = createLog({ level: co
   };
 }
 
-/** "loopback" means that nobody beyond this machine comes in: neither directly nor through a proxy in front (RFC 9700 section 2.4). */
-function passwordGrantAnswers(config: Config, listensOnLoopback: boolean): boolean {
+const loopbackHosts = ["localhost", "127.0.0.1", "[::1]"];
+
+/** Whether nobody beyond this machine comes in: neither directly nor through a proxy in front. */
+function isLocal(config: Config, listensOnLoopback: boolean): boolean {
   const publicHost = config.SALLYPORT_PUBLIC_URL === undefined ? "localhost" : new URL(config.SALLYPORT_PUBLIC_URL).hostname;
-  const local = listensOnLoopback && config.SALLYPORT_TRUSTED_PROXY_HOPS === 0 && ["localhost", "127.0.0.1", "[::1]"].includes(publicHost);
-  return config.SALLYPORT_PASSWORD_GRANT === "enabled" || (config.SALLYPORT_PASSWORD_GRANT === "loopback" && local);
+  return listensOnLoopback && config.SALLYPORT_TRUSTED_PROXY_HOPS === 0 && loopbackHosts.includes(publicHost);
+}
+
+/** RFC 9700 section 2.4: not beyond this machine, unless asked for. */
+function passwordGrantAnswers(config: Config, listensOnLoopback: boolean): boolean {
+  return config.SALLYPORT_PASSWORD_GRANT === "enabled" || (config.SALLYPORT_PASSWORD_GRANT === "loopback" && isLocal(config, listensOnLoopback));
+}
+
+/** The strictest rule wherever this deployment or the server is not on loopback. */
+function approvalMode(config: Config, listensOnLoopback: boolean): (server: ServerState) => ApprovalMode {
+  const { SALLYPORT_APPROVAL: chosen } = config;
+  const local = isLocal(config, listensOnLoopback);
+  return (server) => (chosen !== "auto" ? chosen : local && loopbackHosts.includes(new URL(server.url).hostname) ? "clean" : "required");
 }
 
 if (import.meta.main) {

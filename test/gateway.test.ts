@@ -10,7 +10,7 @@ import { startWorld, type World } from "./world.ts";
 
 let world: World;
 beforeAll(async () => {
-  world = await startWorld({ settings: { SALLYPORT_UPSTREAM_TIMEOUT: "1", SALLYPORT_STREAM_IDLE_TIMEOUT: "1", SALLYPORT_RESPONSE_LIMIT: "100000" } });
+  world = await startWorld({ settings: { SALLYPORT_UPSTREAM_TIMEOUT: "1", SALLYPORT_STREAM_IDLE_TIMEOUT: "1", SALLYPORT_RESPONSE_LIMIT: "100000", SALLYPORT_APPROVAL: "off" } });
 });
 afterAll(() => world.end());
 

@@ -62,6 +62,9 @@ export const settings = {
   SALLYPORT_SIGNING_KEY_LIFETIME: setting({ group: "Identity", default: "2592000", schema: integer(3600, 31_536_000), description: "Seconds after which a new signing key takes over; the old one verifies until its last token has expired." }),
 
   SALLYPORT_UPSTREAM_ALLOW: setting({ group: "Upstream servers", default: "", schema: list, description: "Hosts, addresses and CIDRs beyond public ones that upstream URLs may name, comma-separated (for example 127.0.0.1,::1,localhost,10.1.0.0/16,mcp.internal). Cloud metadata addresses only when named exactly." }),
+  SALLYPORT_APPROVAL: setting({ group: "Upstream servers", default: "auto", schema: z.enum(["auto", "required", "clean", "off"]), description: "What may be listed and called. 'required': only what a reviewer approved. 'clean': also what the scanner finds nothing in when a server is first inspected; what changes or comes later waits for a reviewer. 'off': everything. 'auto': 'clean' while this deployment and the server are both on loopback, otherwise 'required'." }),
+  SALLYPORT_FOUR_EYES: setting({ group: "Upstream servers", default: "no", schema: yes, description: "What a server's owner approves takes effect only when a second person has confirmed it." }),
+  SALLYPORT_INSPECTION_INTERVAL: setting({ group: "Upstream servers", default: "300", schema: integer(1, 86_400), description: "Seconds between two inspections of a server. What has not been verified for twice as long is not called." }),
 
   SALLYPORT_BODY_LIMIT: setting({ group: "Limits", default: "1048576", schema: integer(1024, 104_857_600), description: "Largest request body, in bytes." }),
   SALLYPORT_UPSTREAM_TIMEOUT: setting({ group: "Limits", default: "30", schema: integer(1, 3600), description: "Seconds until an upstream server must have started its answer." }),

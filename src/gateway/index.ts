@@ -12,13 +12,16 @@ import { parseUpstreamUrl } from "../net/guard.ts";
 import { sendProblem, type RawHandler, type RawInfo } from "../net/inbound.ts";
 import { refuseMarkup } from "../net/body.ts";
 import type { Outbound } from "../net/outbound.ts";
+import { decodeUtf8, memberSpan, replaceSpan } from "../kernel/json.ts";
 import { authorize, denial } from "../policy/index.ts";
 import type { ServerState, Snapshot } from "../snapshot/index.ts";
 import type { Storage } from "../storage/index.ts";
+import type { Gate } from "../trust/index.ts";
 import { createSessionBinding, type SessionBinding } from "./sessions.ts";
 import { forward, UpstreamError } from "./upstream/http.ts";
+import { isVetted, itemKinds, vetBody } from "./vetting.ts";
 import { clientHeaders, upstreamHeaders } from "./wire/headers.ts";
-import { checkMirroredHeaders, errorCodes, readMessage, WireError, type Message, type RequestId } from "./wire/message.ts";
+import { checkMirroredHeaders, encodeName, errorCodes, readMessage, WireError, type Message, type RequestId } from "./wire/message.ts";
 
 export interface GatewayOptions {
   snapshot: Snapshot;
@@ -27,6 +30,7 @@ export interface GatewayOptions {
   storage: Storage;
   audit: Audit;
   outbound: Outbound;
+  gate: Gate;
   log: Log;
   bodyLimit: number;
   responseLimit: number;
@@ -109,6 +113,14 @@ async function serve(options: GatewayOptions, compile: (state: ServerState) => C
       message = readMessage(body, options.bodyLimit);
       checkMirroredHeaders(message, request.headers);
     }
+    const vetted = message?.method;
+    const renamed = message === undefined ? undefined : await admit(options.gate, server, message);
+    const headers = request.headers;
+    if (body && renamed !== undefined) {
+      body = rename(body, renamed);
+      if (headers["mcp-name"] !== undefined) headers["mcp-name"] = encodeName(renamed);
+    }
+    const state = server;
     const sessionId = openSession(sessions, request, principal, server, message);
     const { id: serverId } = server;
     const { userId } = principal;
@@ -117,12 +129,16 @@ async function serve(options: GatewayOptions, compile: (state: ServerState) => C
       origin: target.origin,
       path: target.path,
       method,
-      headers: upstreamHeaders(request.headers, target.credentials, sessionId),
+      headers: upstreamHeaders(headers, target.credentials, sessionId),
       body,
       response,
       headersTimeout: options.upstreamTimeout,
       idleTimeout: options.idleTimeout,
       jsonLimit: options.responseLimit,
+      rewrite: isVetted(vetted) ? (answer, contentType) => vetBody(options.gate, state, vetted, answer, contentType, options.responseLimit) : undefined,
+      watch(chunk) {
+        if (chunk.includes("/list_changed")) options.gate.changed(state);
+      },
       translate(upstreamStatus, headers) {
         const answer = acceptable(method, upstreamStatus, headers, info.headers);
         const minted = headers["mcp-session-id"];
@@ -140,6 +156,23 @@ async function serve(options: GatewayOptions, compile: (state: ServerState) => C
   if (!principal) audit.record({ type: "authentication.token.refused", requestId: info.requestId, detail: { reason: failure } });
   else if (server && failure) audit.record({ type: "call.failed", actorId: principal.userId, requestId: info.requestId, subject: `server:${server.id}`, detail: { method: message?.method ?? request.method, tool: message?.name, reason: failure, milliseconds } });
   else if (server) audit.record({ type: "call.completed", outcome: status < 400 ? "success" : "failure", actorId: principal.userId, requestId: info.requestId, subject: `server:${server.id}`, detail: { method: message?.method ?? request.method ?? "", tool: message?.name, status, milliseconds, bytes } });
+}
+
+/** @returns the upstream's own name when it goes by another here. @throws WireError for what is withheld, as if it did not exist. */
+async function admit(gate: Gate, server: ServerState, message: Message): Promise<string | undefined> {
+  const kind = message.method === undefined ? undefined : itemKinds[message.method];
+  if (kind === undefined || message.name === undefined) return undefined;
+  const admission = gate.admit(server, kind, message.name);
+  const { open, ...rest } = admission instanceof Promise ? await admission : admission;
+  if (!open) throw new WireError(200, errorCodes.invalidParams, kind === "resource" ? "Resource not found" : `Unknown ${kind}`, message.id, kind === "resource" ? { uri: message.name } : undefined);
+  const { name } = rest as { name: string };
+  return name === message.name ? undefined : name;
+}
+
+function rename(body: Buffer, name: string): Buffer {
+  const text = decodeUtf8(body);
+  const span = memberSpan(text, ["params", "name"]);
+  return span ? Buffer.from(replaceSpan(text, span, JSON.stringify(name))) : body;
 }
 
 function requireJson(request: IncomingMessage): void {

@@ -1,5 +1,4 @@
 /** The registry: servers, search, and their API. */
-export { createProbe } from "./probe.ts";
 export { registryRoutes } from "./routes.ts";
 export { createSearch } from "./search.ts";
 export { createServers } from "./servers.ts";

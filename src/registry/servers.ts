@@ -9,9 +9,19 @@ import type { Principal } from "../kernel/principal.ts";
 import type { Guard } from "../net/guard.ts";
 import type { ServerState, Snapshot } from "../snapshot/index.ts";
 import type { Storage, Write } from "../storage/index.ts";
-import type { Probe, ProbeResult } from "./probe.ts";
 import type { ListQuery, ServerCreate, ServerPatch, Sort } from "./schema.ts";
 import type { SearchIndex } from "./search.ts";
+
+export interface ProbeResult {
+  status: "reachable" | "unreachable";
+  /** Why, for a person: never quotes the upstream. */
+  detail?: string;
+  /** Names, for search. */
+  tools?: string[];
+}
+
+/** Asks a server what it offers. */
+type Probe = (server: ServerState) => Promise<ProbeResult>;
 
 export interface Servers {
   /** @throws Problem 409 when the name is taken, 422 when the address is forbidden. */
@@ -73,8 +83,7 @@ export function createServers(options: ServersOptions): Servers {
     });
   };
   const inspect = async (server: ServerState): Promise<ServerState> => {
-    const headers = server.sealedHeaders === undefined ? {} : (JSON.parse(storage.vault.open(placeOf(server.id), server.sealedHeaders)) as Record<string, string>);
-    await storeResult(server, await probe(server, headers));
+    await storeResult(server, await probe(server));
     return snapshot.servers.get(server.name) ?? server;
   };
   /** Waits a little for the first answer; a slow upstream is stored when it comes. */

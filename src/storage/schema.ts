@@ -94,6 +94,74 @@ export interface AuditTable {
   detail: string;
 }
 
+/** What a server said of one tool, prompt, resource, template or of itself: every version ever seen, by digest. */
+export interface TrustItemTable {
+  server_id: string;
+  kind: string;
+  /** The tool's or prompt's name, the resource's URI, the template's text; empty for the server itself. */
+  name: string;
+  digest: string;
+  /** JSON as the server gave it; null when it is too large to keep. */
+  definition: string | null;
+  verdict: string;
+  /** JSON array of findings. */
+  findings: string;
+  tier: string;
+  tokens: number;
+  /** Whether the last inspection saw this version. */
+  present: number;
+  first_seen_at: number;
+  last_seen_at: number;
+}
+
+export interface TrustDecisionTable {
+  id: string;
+  server_id: string;
+  kind: string;
+  name: string;
+  digest: string;
+  /** approved, held or rejected. */
+  decision: string;
+  reason: string;
+  /** Null: decided by the rule for clean first inspections. */
+  decided_by: string | null;
+  decided_at: number;
+  expires_at: number | null;
+  /** Waits for a second person. */
+  pending: number;
+  seconded_by: string | null;
+  seconded_at: number | null;
+}
+
+/** What an administrator sets for a tool or a pattern of names; survives every inspection. */
+export interface TrustOverrideTable {
+  server_id: string;
+  kind: string;
+  /** An exact name, or a pattern with `*`. */
+  name: string;
+  enabled: number | null;
+  /** The name that clients see; for an exact name only. */
+  alias: string | null;
+  title: string | null;
+  description: string | null;
+  changed_by: string;
+  changed_at: number;
+}
+
+export interface TrustServerTable {
+  server_id: string;
+  /** draft, in-review, approved, held, rejected or retired. */
+  state: string;
+  reason: string;
+  /** Null: decided by the rule for clean first inspections. */
+  changed_by: string | null;
+  changed_at: number;
+  /** Null until an inspection has succeeded. */
+  inspected_at: number | null;
+  /** JSON: phases and times of the last inspection. */
+  inspection: string;
+}
+
 export interface MetaTable {
   key: string;
   value: string;
@@ -107,5 +175,9 @@ export interface Tables {
   setup_tokens: SetupTokenTable;
   throttles: ThrottleTable;
   audit_events: AuditTable;
+  trust_items: TrustItemTable;
+  trust_decisions: TrustDecisionTable;
+  trust_overrides: TrustOverrideTable;
+  trust_servers: TrustServerTable;
   meta: MetaTable;
 }

@@ -20,6 +20,10 @@ export interface Forwarding {
   idleTimeout: number;
   /** Bytes of a JSON answer; event streams are bounded by time. */
   jsonLimit: number;
+  /** The whole answer is collected (up to jsonLimit) and what this returns is sent. @throws to refuse the answer. */
+  rewrite?: ((body: Buffer, contentType: string) => Buffer) | undefined;
+  /** Sees every piece of an event stream. */
+  watch?: ((chunk: Buffer) => void) | undefined;
   /** Turns the upstream's status and headers into the client's. @throws to refuse the answer. */
   translate(status: number, headers: Record<string, string | string[] | undefined>): { status: number; headers: string[] };
 }
@@ -51,7 +55,8 @@ export function forward(options: Forwarding): Promise<Carried> {
     let bytes = 0;
     let limit = Number.POSITIVE_INFINITY;
     let left = false;
-    let whole: { status: number; headers: string[]; chunks: Buffer[] } | undefined;
+    let streams = false;
+    let whole: { status: number; headers: string[]; chunks: Buffer[]; contentType: string } | undefined;
     const onClose = () => {
       if (response.writableFinished) return;
       left = true;
@@ -76,10 +81,12 @@ export function forward(options: Forwarding): Promise<Carried> {
           if (upstreamStatus < 200) return;
           const translated = options.translate(upstreamStatus, headers);
           status = translated.status;
-          const streams = String(headers["content-type"] ?? "").startsWith("text/event-stream");
-          if (!streams) limit = jsonLimit;
-          if (!streams && Number(headers["content-length"] ?? Number.POSITIVE_INFINITY) <= oneWrite) {
-            whole = { ...translated, chunks: [] };
+          const contentType = String(headers["content-type"] ?? "");
+          streams = contentType.startsWith("text/event-stream");
+          const collected = options.rewrite !== undefined && status < 300;
+          if (!streams || collected) limit = jsonLimit;
+          if (collected || (!streams && Number(headers["content-length"] ?? Number.POSITIVE_INFINITY) <= oneWrite)) {
+            whole = { ...translated, chunks: [], contentType };
             return;
           }
           response.writeHead(status, translated.headers);
@@ -88,18 +95,25 @@ export function forward(options: Forwarding): Promise<Carried> {
         onResponseData(started, chunk) {
           bytes += chunk.length;
           if (bytes > limit) throw new UpstreamError("too-large", `The answer is larger than ${limit} bytes (SALLYPORT_RESPONSE_LIMIT)`);
+          if (streams) options.watch?.(chunk);
           if (whole) whole.chunks.push(chunk);
           else if (!response.write(chunk)) started.pause();
         },
         onResponseEnd() {
           settle();
-          if (whole) {
-            whole.headers.push("content-length", String(bytes));
-            response.writeHead(whole.status, whole.headers);
-            // As latin1 text, byte for byte, node:http joins head and body into a single cheap write.
-            response.end(Buffer.concat(whole.chunks).toString("latin1"), "latin1");
-          } else response.end();
-          resolve({ status, bytes });
+          try {
+            if (whole) {
+              const received = Buffer.concat(whole.chunks);
+              const body = options.rewrite && whole.status < 300 && bytes > 0 ? options.rewrite(received, whole.contentType) : received;
+              whole.headers.push("content-length", String(body.length));
+              response.writeHead(whole.status, whole.headers);
+              // As latin1 text, byte for byte, node:http joins head and body into a single cheap write.
+              response.end(body.toString("latin1"), "latin1");
+            } else response.end();
+            resolve({ status, bytes });
+          } catch (error) {
+            reject(reasonOf(error as Error));
+          }
         },
         onResponseError(_controller, error) {
           settle();

@@ -63,7 +63,7 @@ export function readMessage(bytes: Uint8Array, maxBytes: number): Message {
   if (params !== undefined && !isObject(params)) throw new WireError(400, errorCodes.invalidParams, "params must be an object", requestId);
   const meta = params?.["_meta"];
   const version = isObject(meta) ? meta["io.modelcontextprotocol/protocolVersion"] : undefined;
-  const name = params?.[method === "resources/read" ? "uri" : "name"];
+  const name = params?.[method.startsWith("resources/") ? "uri" : "name"];
   return { id: requestId, method, name: typeof name === "string" ? name : undefined, envelopeVersion: typeof version === "string" ? version : undefined };
 }
 
@@ -80,6 +80,11 @@ export function checkMirroredHeaders(message: Message, headers: Record<string, s
   if (headers["mcp-protocol-version"] !== message.envelopeVersion) throw mismatch("MCP-Protocol-Version");
   if (headers["mcp-method"] !== message.method) throw mismatch("Mcp-Method");
   if (named.has(message.method) && decodeName(headers["mcp-name"]) !== message.name) throw mismatch("Mcp-Name");
+}
+
+/** The header's value for a name: as it is when it is visible ASCII, otherwise in base64. */
+export function encodeName(name: string): string {
+  return /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(name) && !name.startsWith("=?base64?") ? name : `=?base64?${Buffer.from(name).toString("base64")}?=`;
 }
 
 /** Values that are not plain ASCII travel as `=?base64?…?=`. */

@@ -11,8 +11,9 @@ import { pointer, type Place } from "./text/leaves.ts";
 import type { Finding, FlowLabels, ItemKind, ItemReport, ScanContext, ScanLimits, ScanReport, ServerDefinition, ToolDefinition, Verdict } from "./types.ts";
 import { view } from "./view.ts";
 
-export { riskTier } from "./server/tier.ts";
+export { riskTier, type RiskTier } from "./server/tier.ts";
 export { tokenCost } from "./server/cost.ts";
+export { excerpt } from "./excerpt.ts";
 export type * from "./types.ts";
 
 const lists: readonly [keyof ServerDefinition & string, ItemKind][] = [["tools", "tool"], ["prompts", "prompt"], ["resources", "resource"], ["resourceTemplates", "resourceTemplate"]];

@@ -1,0 +1,95 @@
+/**
+ * The pins on the wire: which item a message asks for, and what of an answer may be shown. Answers that list or introduce are read whole;
+ * when nothing has to go, the bytes that came are the bytes that are sent.
+ */
+import { parseLosslessJson, parseUntrustedJson } from "../kernel/json.ts";
+import type { ServerState } from "../snapshot/index.ts";
+import type { Gate, ItemKind } from "../trust/index.ts";
+import { UpstreamError } from "./upstream/http.ts";
+
+type Members = Record<string, unknown>;
+const isObject = (value: unknown): value is Members => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Method → the kind of item that its name means. */
+export const itemKinds: Readonly<Record<string, ItemKind>> = {
+  "tools/call": "tool",
+  "prompts/get": "prompt",
+  "resources/read": "resource",
+  "resources/subscribe": "resource",
+  "resources/unsubscribe": "resource",
+};
+
+const lists: Readonly<Record<string, { member: string; kind: Exclude<ItemKind, "server"> }>> = {
+  "tools/list": { member: "tools", kind: "tool" },
+  "prompts/list": { member: "prompts", kind: "prompt" },
+  "resources/list": { member: "resources", kind: "resource" },
+  "resources/templates/list": { member: "resourceTemplates", kind: "resourceTemplate" },
+};
+
+/** Methods whose answers are read before they are sent on. */
+export function isVetted(method: string | undefined): method is string {
+  return method !== undefined && (method in lists || method === "initialize" || method === "server/discover");
+}
+
+/** @returns the result as it may be shown: the same object when nothing has to go. */
+export function vetResult(gate: Gate, server: ServerState, method: string, result: Members): Members {
+  const list = lists[method];
+  if (list) {
+    const items = result[list.member];
+    if (!Array.isArray(items)) return result;
+    const shown = gate.shown(server, list.kind, items as unknown[]);
+    return shown === items ? result : { ...result, [list.member]: shown };
+  }
+  const meta = isObject(result["_meta"]) ? result["_meta"]["io.modelcontextprotocol/serverInfo"] : undefined;
+  const info = isObject(result["serverInfo"]) ? result["serverInfo"] : isObject(meta) ? meta : {};
+  const { name, title } = info as { name?: unknown; title?: unknown };
+  if (result["instructions"] === undefined || gate.introduces(server, { name, title, instructions: result["instructions"] })) return result;
+  const { instructions: _withheld, ...rest } = result;
+  return rest;
+}
+
+/** The whole body of an answer, JSON or event stream, as it may be shown. @throws UpstreamError for what is not JSON that all parsers read alike. */
+export function vetBody(gate: Gate, server: ServerState, method: string, body: Buffer, contentType: string, limit: number): Buffer {
+  if (!/^text\/event-stream\b/i.test(contentType)) {
+    const vetted = vetMessage(gate, server, method, body, limit);
+    return vetted === undefined ? body : Buffer.from(vetted);
+  }
+  const text = body.toString("utf8");
+  let touched = false;
+  const events = text.split(/(?<=\r\n\r\n|\n\n|\r\r)/).map((event) => {
+    const data = [...event.matchAll(/^data:[ ]?(.*)$/gm)].map((match) => (match[1] ?? "").replace(/\r$/, ""));
+    if (data.every((line) => line === "")) return event;
+    const vetted = vetMessage(gate, server, method, Buffer.from(data.join("\n")), limit);
+    if (vetted === undefined) return event;
+    touched = true;
+    const others = event.split(/\r\n|\n|\r/).filter((line) => line !== "" && !line.startsWith("data:"));
+    return `${[...others, `data: ${vetted}`].join("\n")}\n\n`;
+  });
+  return touched ? Buffer.from(events.join("")) : body;
+}
+
+/** @returns undefined when the message stays as it is. */
+function vetMessage(gate: Gate, server: ServerState, method: string, bytes: Buffer, limit: number): string | undefined {
+  const limits = { maxBytes: limit, maxItems: 2_000_000, maxDepth: 128, limitName: "SALLYPORT_RESPONSE_LIMIT" };
+  let message: unknown;
+  try {
+    message = parseUntrustedJson(bytes, limits);
+  } catch (cause) {
+    throw new UpstreamError("broken", "The upstream answered with JSON that parsers do not read alike", cause);
+  }
+  if (!isObject(message) || !isObject(message["result"])) return undefined;
+  const { result } = message;
+  const vetted = vetResult(gate, server, method, result);
+  if (vetted === result) return undefined;
+  // Numbers that a double cannot hold are written back as they came.
+  const exact = parseLosslessJson(bytes, limits) as Members;
+  const exactResult = exact["result"] as Members;
+  const list = lists[method];
+  if (!list) {
+    const { instructions: _withheld, ...rest } = exactResult;
+    return JSON.stringify({ ...exact, result: rest });
+  }
+  const [given, exactly] = [result[list.member] as unknown[], exactResult[list.member] as unknown[]];
+  const shown = (vetted[list.member] as unknown[]).map((item) => exactly[given.indexOf(item)] ?? item);
+  return JSON.stringify({ ...exact, result: { ...exactResult, [list.member]: shown } });
+}
