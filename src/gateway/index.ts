@@ -19,7 +19,7 @@ import type { Storage } from "../storage/index.ts";
 import type { Gate } from "../trust/index.ts";
 import { createSessionBinding, type SessionBinding } from "./sessions.ts";
 import { forward, UpstreamError } from "./upstream/http.ts";
-import { isVetted, itemKinds, vetBody } from "./vetting.ts";
+import { announcedKinds, isVetted, itemKinds, vetBody } from "./vetting.ts";
 import { clientHeaders, upstreamHeaders } from "./wire/headers.ts";
 import { checkMirroredHeaders, encodeName, errorCodes, readMessage, WireError, type Message, type RequestId } from "./wire/message.ts";
 
@@ -137,7 +137,8 @@ async function serve(options: GatewayOptions, compile: (state: ServerState) => C
       jsonLimit: options.responseLimit,
       rewrite: isVetted(vetted) ? (answer, contentType) => vetBody(options.gate, state, vetted, answer, contentType, options.responseLimit) : undefined,
       watch(chunk) {
-        if (chunk.includes("/list_changed")) options.gate.changed(state);
+        const kinds = announcedKinds(chunk);
+        if (kinds.length > 0) options.gate.changed(state, kinds);
       },
       translate(upstreamStatus, headers) {
         const answer = acceptable(method, upstreamStatus, headers, info.headers);

@@ -26,6 +26,12 @@ const lists: Readonly<Record<string, { member: string; kind: Exclude<ItemKind, "
   "resources/templates/list": { member: "resourceTemplates", kind: "resourceTemplate" },
 };
 
+/** The kinds of items that a piece of an event stream announces a change of. */
+export function announcedKinds(chunk: Buffer): ItemKind[] {
+  if (!chunk.includes("/list_changed")) return [];
+  return (["tool", "prompt", "resource"] as const).filter((kind) => chunk.includes(`notifications/${kind}s/list_changed`)).flatMap((kind) => (kind === "resource" ? ["resource", "resourceTemplate"] : [kind]));
+}
+
 /** Methods whose answers are read before they are sent on. */
 export function isVetted(method: string | undefined): method is string {
   return method !== undefined && (method in lists || method === "initialize" || method === "server/discover");

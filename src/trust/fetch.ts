@@ -42,10 +42,8 @@ export function createFetch({ outbound, version, credentials, timeout = 10_000 }
         const offered = client.getServerCapabilities() ?? {};
         const definition: Record<string, unknown> = { name: info?.name, title: info?.title, instructions: client.getInstructions() };
         onVisit("list");
-        for (const [member, method] of lists) {
-          if (offered[member === "resourceTemplates" ? "resources" : member] === undefined) continue;
-          definition[member] = await listAll((params) => client.request({ method, params }, anything, { signal }), member);
-        }
+        const wanted = lists.filter(([member]) => offered[member === "resourceTemplates" ? "resources" : member] !== undefined);
+        await Promise.all(wanted.map(async ([member, method]) => void (definition[member] = await listAll((params) => client.request({ method, params }, anything, { signal }), member))));
         return { definition, era: client.getProtocolEra() };
       } finally {
         // A session that was opened is also ended (DELETE), so that visits never pile up upstream.

@@ -21,8 +21,8 @@ export interface Gate {
   shown(server: ServerState, kind: Exclude<ItemKind, "server">, items: readonly unknown[]): readonly unknown[];
   /** Whether the server's own name and instructions may be shown as given. */
   introduces(server: ServerState, introduction: { name: unknown; title: unknown; instructions: unknown }): boolean;
-  /** The server said that something changed: nothing of it is taken for known until it has been inspected again. */
-  changed(server: ServerState): void;
+  /** The server said that items of these kinds changed: none of them is taken for known until it has been inspected again. */
+  changed(server: ServerState, kinds: readonly ItemKind[]): void;
 }
 
 export interface GateOptions {
@@ -38,13 +38,13 @@ export interface GateOptions {
 }
 
 export function createGate({ pins, review, mode, maxAge, patience = 2000, now, onRefused }: GateOptions): Gate {
-  /** Milliseconds; after which an inspection must have begun for what it saw to count. */
+  /** By server and kind, milliseconds: after which an inspection must have begun for what it saw to count. */
   const stale = new Map<string, number>();
   const surprised = new Map<string, number>();
 
-  const fresh = (server: ServerState, known: ServerPins | undefined): boolean => {
+  const fresh = (server: ServerState, kind: ItemKind, known: ServerPins | undefined): boolean => {
     const at = Math.max(known?.inspectedAt ?? 0, review.verifiedAt(server));
-    return at > 0 && at + maxAge > now() && at >= (stale.get(server.id) ?? 0);
+    return at > 0 && at + maxAge > now() && (stale.size === 0 || at >= (stale.get(`${server.id} ${kind}`) ?? 0));
   };
   const decide = (server: ServerState, kind: ItemKind, name: string): Admission => {
     const known = pins.of(server.id);
@@ -67,16 +67,23 @@ export function createGate({ pins, review, mode, maxAge, patience = 2000, now, o
     if (mayLook(server)) void review.inspectEveryEra(server);
   };
 
+  const lookThenDecide = async (server: ServerState, kind: ItemKind, name: string): Promise<Admission> => {
+    // An inspection that had begun before the change was announced may have missed it: then once more.
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await review.inspect(server);
+      if (fresh(server, kind, pins.of(server.id))) return decide(server, kind, name);
+    }
+    // Fail closed: what cannot be verified is not called.
+    onRefused(server, kind, name, "unverified");
+    return { open: false, standing: "unverified" };
+  };
+
   return {
     admit(server, kind, name) {
       if (mode(server) === "off") return { open: true, name };
       const known = pins.of(server.id);
-      if (fresh(server, known) && (kind === "resource" || known?.find(kind, name) !== undefined || !mayLook(server))) return decide(server, kind, name);
-      return review.inspect(server).then((inspection) => {
-        // Fail closed: what cannot be verified is not called.
-        if (!inspection.ok && !fresh(server, pins.of(server.id))) return { open: false, standing: "unverified" };
-        return decide(server, kind, name);
-      });
+      if (fresh(server, kind, known) && (kind === "resource" || known?.find(kind, name) !== undefined || !mayLook(server))) return decide(server, kind, name);
+      return lookThenDecide(server, kind, name);
     },
     shown(server, kind, items) {
       if (mode(server) === "off") return items;
@@ -89,7 +96,7 @@ export function createGate({ pins, review, mode, maxAge, patience = 2000, now, o
         if (!item || !pin || !pin.approved.has(item.digest)) {
           touched = true;
           if (item && pin?.seen.has(item.digest) !== true) {
-            stale.set(server.id, now());
+            stale.set(`${server.id} ${kind}`, now());
             lookAgain(server);
           }
           return [];
@@ -114,9 +121,9 @@ export function createGate({ pins, review, mode, maxAge, patience = 2000, now, o
       if (item && pin?.seen.has(item.digest) !== true) lookAgain(server);
       return item !== undefined && pin !== undefined && pin.approved.has(item.digest) && isOpen(known, pin, now());
     },
-    changed(server) {
-      stale.set(server.id, now());
-      lookAgain(server);
+    changed(server, kinds) {
+      for (const kind of kinds) stale.set(`${server.id} ${kind}`, now());
+      void review.inspect(server);
     },
   };
 }
