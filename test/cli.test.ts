@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generatedPages } from "../scripts/docs.ts";
 import { createOutput, printable } from "../src/cli/output.ts";
+import { startV1Server } from "./peers/v1.ts";
 import { adminName, adminPassword, startWorld, type World } from "./world.ts";
 
 let world: World;
@@ -129,6 +130,26 @@ describe("generated pages", () => {
   it.each(Object.entries(generatedPages()))("%s is what the code says (npm run fix writes it)", (path, text) => {
     expect(readFileSync(path, "utf8")).toBe(text);
   });
+});
+
+describe("review", () => {
+  it("shows what is withheld and why, approves it with a reason, and switches it off", async () => {
+    const peer = await startV1Server();
+    expect((await sallyport(["login", "--username", adminName, "--password-stdin"], { input: `${adminPassword}\n` })).code).toBe(0);
+    expect((await sallyport(["servers", "add", "reviewed", peer.url])).code).toBe(0);
+    expect(await sallyport(["review", "show", "reviewed"])).toMatchObject({ code: 0, out: expect.stringContaining("Nothing is withheld.") as string });
+    expect((await sallyport(["review", "hold", "reviewed", "test_simple_text", "--reason", "to look again"])).out).toContain("1 held.");
+    const shown = await sallyport(["review", "show", "reviewed"]);
+    expect(shown).toMatchObject({ code: 10, out: expect.stringMatching(/tool +test_simple_text +held/) as string });
+    expect((await sallyport(["review", "ls", "--withheld"])).out).toMatch(/reviewed +approved +1 /);
+    expect((await sallyport(["review", "approve", "reviewed", "no-such-tool", "--reason", "by mistake"])).code).toBe(6);
+    expect((await sallyport(["review", "approve", "reviewed", "test_simple_text", "--reason", "looked again"])).out).toContain("1 approved.");
+    expect((await sallyport(["review", "set", "reviewed", "test_image*", "--off"])).code).toBe(0);
+    expect((await sallyport(["tools", "reviewed"])).out).not.toContain("test_image_content");
+    expect((await sallyport(["review", "inspect", "reviewed"])).out).toMatch(/items, 0 withheld/);
+    expect((await sallyport(["review", "state", "reviewed", "retired", "--reason", "replaced"])).out).toContain("retired");
+    await peer.close();
+  }, 60_000);
 });
 
 describe("scan", () => {

@@ -12,6 +12,7 @@ import { createApiClient, type ApiClient } from "./client.ts";
 import { configCommand } from "./config.ts";
 import { doctorCommand } from "./doctor.ts";
 import { createOutput, exitCodes, type Output } from "./output.ts";
+import { reviewCommands } from "./review.ts";
 import { scanCommand } from "./scan.ts";
 import { serve, type StartServer } from "./serve.ts";
 import { serverCommands } from "./servers.ts";
@@ -45,6 +46,7 @@ export function createProgram(cli: Cli, startServer: StartServer): Command {
   sessionCommands(program, cli);
   serverCommands(program, cli);
   callCommands(program, cli);
+  reviewCommands(program, cli);
   scanCommand(program, cli);
   userCommands(program, cli);
   auditCommands(program, cli);
