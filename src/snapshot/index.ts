@@ -45,6 +45,8 @@ export interface Snapshot {
   grantedUsers(serverId: string): string[];
   /** Hears of every server that changed (new state, or undefined when it is gone). */
   onServer(listener: (name: string, state: ServerState | undefined) => void): void;
+  /** Hears after every reload, whatever changed: what was decided before may be decided otherwise now. */
+  onReload(listener: () => void): void;
   close(): void;
 }
 
@@ -54,6 +56,8 @@ export async function openSnapshot({ storage }: { storage: Storage }): Promise<S
   const nameOf = new Map<string, string>();
   let grants = new Map<string, Set<string>>();
   const listeners: ((name: string, state: ServerState | undefined) => void)[] = [];
+
+  const reloadListeners: (() => void)[] = [];
 
   const putServer = (id: string, state: ServerState | undefined) => {
     const old = nameOf.get(id);
@@ -103,7 +107,9 @@ export async function openSnapshot({ storage }: { storage: Storage }): Promise<S
       else if (change.topic === "server") await loadServers(change.ref);
       else if (change.topic === "grant") await loadGrants(change.ref);
     };
-    const done = reloads.then(reload);
+    const done = reloads.then(reload).finally(() => {
+      for (const listener of reloadListeners) listener();
+    });
     reloads = done.catch(() => undefined);
     return done;
   });
@@ -115,6 +121,7 @@ export async function openSnapshot({ storage }: { storage: Storage }): Promise<S
     isGranted: (userId, serverId) => grants.get(serverId)?.has(userId) === true,
     grantedUsers: (serverId) => [...(grants.get(serverId) ?? [])],
     onServer: (listener) => void listeners.push(listener),
+    onReload: (listener) => void reloadListeners.push(listener),
     close: stop,
   };
 }

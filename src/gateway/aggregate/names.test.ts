@@ -33,7 +33,7 @@ describe("the name of a server's tool", () => {
   });
 
   it("is always 1 to 128 acceptable characters", () => {
-    fc.assert(fc.property(pair, ([server, tool]) => void expect(exposedName(server, tool)).toMatch(/^[A-Za-z0-9_.-]{1,128}$/)));
+    fc.assert(fc.property(pair, ([server, tool]) => /^[A-Za-z0-9_.-]{1,128}$/.test(exposedName(server, tool))));
   });
 
   it("leads back to its pair, if it is plain", () => {
