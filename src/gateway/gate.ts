@@ -1,16 +1,17 @@
 /**
  * The one place where the gateway asks about a tool: may this caller see it in a list, may this caller call it with these arguments.
- * Lists, calls, meta-tools and bundles all ask here; what else comes to decide (approval, policy) decides here.
+ * Lists, calls, meta-tools and bundles all ask here. What a server may show at all, to anybody, is for its pins to say (src/trust).
  */
 import type { Principal } from "../kernel/principal.ts";
 import { authorize, type Decision } from "../policy/index.ts";
 import type { ServerState, Snapshot } from "../snapshot/index.ts";
+import type { Pins } from "../trust/index.ts";
 import type { JsonObject } from "./exchange.ts";
 
 export interface ToolGate {
   /**
-   * Names what `listed` answers for this server: principals of one view see the same of it, so that lists can be kept per view and not
-   * per principal. Undefined: the principal may not use the server at all.
+   * Names what `listed` and the pins answer for this server now: principals of one view see the same of it, so that lists can be kept per
+   * view and not per principal. Undefined: the principal may not use the server at all.
    */
   view(principal: Principal, server: ServerState): string | undefined;
   /** @param tool its definition as the upstream gave it. */
@@ -19,10 +20,29 @@ export interface ToolGate {
   callable(principal: Principal, server: ServerState, toolName: string, args: JsonObject | undefined): Decision;
 }
 
-export function createToolGate(snapshot: Pick<Snapshot, "isGranted">): ToolGate {
+export interface ToolGateOptions {
+  snapshot: Pick<Snapshot, "isGranted">;
+  pins: Pick<Pins, "of" | "onChange">;
+  now: () => number;
+}
+
+export function createToolGate({ snapshot, pins, now }: ToolGateOptions): ToolGate {
   const use = (principal: Principal, server: ServerState) => authorize(snapshot, principal, { kind: "call-server", server });
+  /** By server id: how often its pins changed, and when approvals of its items end. */
+  const pinned = new Map<string, { changes: number; ends: readonly number[] }>();
+  const compile = (serverId: string) => {
+    const ends = [...new Set([...(pins.of(serverId)?.items() ?? [])].map(({ until }) => until))].filter(Number.isFinite);
+    const state = { changes: (pinned.get(serverId)?.changes ?? 0) + 1, ends };
+    pinned.set(serverId, state);
+    return state;
+  };
+  pins.onChange((serverId) => void compile(serverId));
+  const pinsView = (serverId: string): string => {
+    const { changes, ends } = pinned.get(serverId) ?? compile(serverId);
+    return ends.length === 0 ? String(changes) : `${changes}.${ends.filter((end) => end <= now()).length}`;
+  };
   return {
-    view: (principal, server) => (use(principal, server).allowed ? "" : undefined),
+    view: (principal, server) => (use(principal, server).allowed ? pinsView(server.id) : undefined),
     listed: (principal, server) => use(principal, server).allowed,
     callable: use,
   };

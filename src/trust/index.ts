@@ -1,7 +1,7 @@
 /** Trust: what strangers say of their tools, inspected before anybody's agent reads it, and pinned to what was approved. */
 export { createFetch } from "./fetch.ts";
 export { createGate, type Gate } from "./gate.ts";
-export { openPins } from "./pins.ts";
+export { openPins, type Pins } from "./pins.ts";
 export { createReview, type ApprovalMode } from "./review.ts";
 export { trustRoutes } from "./routes.ts";
 export { riskTier, scanServer, tokenCost, type Finding, type ItemKind, type ScanReport } from "./scanner/index.ts";

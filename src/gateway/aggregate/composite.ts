@@ -5,6 +5,7 @@
 import type { Audit } from "../../audit/index.ts";
 import type { Principal } from "../../kernel/principal.ts";
 import type { ServerState, Snapshot } from "../../snapshot/index.ts";
+import type { Gate } from "../../trust/index.ts";
 import type { Asking, Discovery, Exchange, JsonObject, Listened, Peer, Target } from "../exchange.ts";
 import type { ToolGate } from "../gate.ts";
 import { takeOrThrow, type Limiter } from "../limits/refusal.ts";
@@ -16,13 +17,15 @@ import { gather, note, type Gathered } from "./gather.ts";
 import { fanIn } from "./listening.ts";
 import type { Merge, Merged } from "./merge.ts";
 import { callToolName, findTools, findToolsName, metaTools, metaToolSchemas, readCall } from "./meta-tools.ts";
-import { itemOf, type Origin, type Shape } from "./shape.ts";
+import { itemKinds, itemOf, type Origin, type Shape } from "./shape.ts";
 import { mapResult, ownerOf } from "./uris.ts";
 
 export interface CompositeOptions {
   snapshot: Snapshot;
   catalog: Catalog;
   gate: ToolGate;
+  /** What each server may show and be asked for, whoever asks. */
+  trust: Gate;
   merge: Merge;
   cursors: Cursors;
   limits: Limiter;
@@ -47,7 +50,7 @@ const unknownMethod = () => new WireError(404, errorCodes.methodNotFound, "Metho
 const invalid = (message: string, data?: unknown) => new WireError(200, errorCodes.invalidParams, message, undefined, data);
 
 export function createComposite(options: CompositeOptions, shape: Shape): Target {
-  const { snapshot, catalog, gate, merge, cursors, limits, audit, peer, now, deadline, pageSize } = options;
+  const { snapshot, catalog, gate, trust, merge, cursors, limits, audit, peer, now, deadline, pageSize } = options;
   const serversOf = (principal: Principal) => shape.servers(options.visible(principal));
   const holds = (session: string | undefined, server: string): void => {
     if (session === undefined) return;
@@ -107,6 +110,13 @@ export function createComposite(options: CompositeOptions, shape: Shape): Target
     return found[0]?.held.value.items.find((definition) => itemOf("tools", definition) === tool);
   };
 
+  /** The upstream's own name of what goes by this one, if it is approved. */
+  const admitted = async (server: ServerState, kind: "tool" | "prompt" | "resource", name: string): Promise<string | undefined> => {
+    const admission = trust.admit(server, kind, name);
+    const settled = admission instanceof Promise ? await admission : admission;
+    return settled.open ? settled.name : undefined;
+  };
+
   /** Sends a request to its one server, counted and recorded under the server's and the upstream's own names. */
   const carry = async (exchange: Exchange, server: ServerState, params: JsonObject, tool?: string): Promise<JsonObject> => {
     const { caller, requestId, method } = exchange;
@@ -134,8 +144,9 @@ export function createComposite(options: CompositeOptions, shape: Shape): Target
     const args = params["arguments"];
     if (args !== undefined && !isObject(args)) throw invalid("arguments: must be an object");
     const found = await locate("tools", name, exchange);
-    if (!found) throw invalid(`Unknown tool: ${name}`);
-    const { server, item } = found;
+    const item = found && (await admitted(found.server, "tool", found.item));
+    if (!found || item === undefined) throw invalid(`Unknown tool: ${name}`);
+    const { server } = found;
     const sent = shape.prepare ? shape.prepare(name, args, await definitionOf(server, item, exchange)) : args;
     const decision = gate.callable(caller, server, item, sent);
     if (!decision.allowed) {
@@ -145,17 +156,25 @@ export function createComposite(options: CompositeOptions, shape: Shape): Target
     return carry(exchange, server, { ...params, name: item, ...(sent === undefined ? {} : { arguments: sent }) }, item);
   };
 
+  const reads = async (server: ServerState, uri: string) => shape.admits(server.name, uri) && (await admitted(server, "resource", uri)) !== undefined;
+
   const readResource = async (exchange: Exchange): Promise<JsonObject> => {
     const uri = exchange.params?.["uri"];
     const found = typeof uri === "string" ? ownerOf(uri) : undefined;
     const server = found && serverFor(exchange.caller, found.server);
-    if (!found || !server || !shape.admits(server.name, found.uri)) throw invalid("Unknown resource", { uri });
+    if (!found || !server || !(await reads(server, found.uri))) throw invalid("Unknown resource", { uri });
     return carry(exchange, server, { ...exchange.params, uri: found.uri });
+  };
+
+  const locatePrompt = async (name: string, asking: Asking): Promise<{ server: ServerState; item: string } | undefined> => {
+    const found = await locate("prompts", name, asking);
+    const item = found && (await admitted(found.server, "prompt", found.item));
+    return found && item !== undefined ? { server: found.server, item } : undefined;
   };
 
   const getPrompt = async (exchange: Exchange): Promise<JsonObject> => {
     const name = exchange.params?.["name"];
-    const found = typeof name === "string" ? await locate("prompts", name, exchange) : undefined;
+    const found = typeof name === "string" ? await locatePrompt(name, exchange) : undefined;
     if (!found) throw invalid(`Unknown prompt: ${String(name)}`);
     return carry(exchange, found.server, { ...exchange.params, name: found.item });
   };
@@ -166,7 +185,7 @@ export function createComposite(options: CompositeOptions, shape: Shape): Target
     if (!isObject(ref)) throw invalid("ref: must be an object");
     const { type, name, uri } = ref;
     if (type === "ref/prompt" && typeof name === "string") {
-      const found = await locate("prompts", name, exchange);
+      const found = await locatePrompt(name, exchange);
       if (!found) throw invalid(`Unknown prompt: ${name}`);
       return carry(exchange, found.server, { ...exchange.params, ref: { ...ref, name: found.item } });
     }
@@ -193,7 +212,7 @@ export function createComposite(options: CompositeOptions, shape: Shape): Target
   return {
     async discover(asking): Promise<Discovery> {
       const gathered = await gather(serversOf(asking.caller), (server) => catalog.discovery(server, asking), deadline);
-      return mergeDiscoveries(gathered, { shape, version: options.version, now: now() });
+      return mergeDiscoveries(gathered, { shape, trust, version: options.version, now: now() });
     },
     async request(exchange) {
       const { method } = exchange;
@@ -212,8 +231,11 @@ export function createComposite(options: CompositeOptions, shape: Shape): Target
           return peer(server);
         },
         servers: () => serversOf(listening.caller),
-        admits: (server, uri) => shape.admits(server, uri),
-        changed: (server, kind) => catalog.changed(server, kind),
+        reads,
+        changed(server, kind) {
+          catalog.changed(server.name, kind);
+          trust.changed(server, kind === "resources" ? ["resource", "resourceTemplate"] : [itemKinds[kind]]);
+        },
         onChange: (listener) => options.onChange(listener),
         deadline,
       });

@@ -1,4 +1,5 @@
 /** What an endpoint of several servers says of itself: `initialize` and `server/discover`. */
+import type { Gate } from "../../trust/index.ts";
 import type { Discovery, JsonObject } from "../exchange.ts";
 import { note, type Gathered } from "./gather.ts";
 import type { Shape } from "./shape.ts";
@@ -10,7 +11,7 @@ const passedExtensions = ["io.modelcontextprotocol/ui"];
 /** Characters of instructions: of one server, and of all. */
 const [mostOfOne, mostOfAll] = [2000, 16_000];
 
-export function mergeDiscoveries(gathered: Gathered<Discovery>, { shape, version, now }: { shape: Pick<Shape, "title" | "instructions" | "discover">; version: string; now: number }): Discovery {
+export function mergeDiscoveries(gathered: Gathered<Discovery>, { shape, trust, version, now }: { shape: Pick<Shape, "title" | "instructions" | "discover">; trust: Pick<Gate, "introduces">; version: string; now: number }): Discovery {
   const all = gathered.found.map(({ held }) => held.value);
   const complete = gathered.missing.length === 0 && gathered.outdated.length === 0;
   const some = (capability: string) => !complete || all.some(({ capabilities }) => capabilities[capability] !== undefined);
@@ -29,7 +30,7 @@ export function mergeDiscoveries(gathered: Gathered<Discovery>, { shape, version
       ...(Object.keys(extensions).length > 0 ? { extensions } : {}),
       ...(noted ? { experimental: { "sallyport/partial": noted._meta } } : {}),
     },
-    instructions: shape.instructions ?? instructionsOf(gathered, shape.discover),
+    instructions: shape.instructions ?? instructionsOf(gathered, trust, shape.discover),
     protocolVersions,
     ttlMs: complete ? gathered.found.reduce((least, { held }) => Math.min(least, Math.max(0, held.validUntil - now)), 3_600_000) : 0,
     cacheScope: "private",
@@ -37,12 +38,13 @@ export function mergeDiscoveries(gathered: Gathered<Discovery>, { shape, version
 }
 
 /** Every server's own under its name, cut so that no one server crowds out the others. */
-function instructionsOf({ found }: Gathered<Discovery>, discover: boolean): string | undefined {
+function instructionsOf({ found }: Gathered<Discovery>, trust: Pick<Gate, "introduces">, discover: boolean): string | undefined {
   const parts = discover ? ["Find a tool with find_tools, then call it by its name with call_tool."] : [];
   let left = mostOfAll;
   for (const { server, held } of found) {
-    const text = held.value.instructions?.trim();
-    if (!text) continue;
+    const { instructions, serverInfo } = held.value;
+    const text = instructions?.trim();
+    if (!text || !trust.introduces(server, { name: serverInfo["name"], title: serverInfo["title"], instructions })) continue;
     const part = `# ${server.name}\n\n${cut(text, mostOfOne)}`;
     if (part.length > left) {
       parts.push("(Instructions of further servers are left out.)");

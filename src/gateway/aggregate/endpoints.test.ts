@@ -6,6 +6,7 @@ import type { Principal } from "../../kernel/principal.ts";
 import { Secret } from "../../kernel/secret.ts";
 import type { ServerState, Snapshot } from "../../snapshot/index.ts";
 import { createVault } from "../../storage/envelope.ts";
+import type { Gate } from "../../trust/index.ts";
 import type { Exchange, JsonObject, Target } from "../exchange.ts";
 import { createToolGate } from "../gate.ts";
 import { createEndpoints } from "./endpoints.ts";
@@ -25,6 +26,7 @@ function worldOf(offers: Record<string, Offer>, { deadline = 50, refresh = 1000,
   const withheld = new Set<string>();
   const serverListeners: ((name: string, state: ServerState | undefined) => void)[] = [];
   const reloadListeners: (() => void)[] = [];
+  const announced: string[] = [];
   const events: { type: string; detail?: object | undefined }[] = [];
   const add = (name: string, offer: Offer): void => {
     peers.set(name, fakePeer(offer));
@@ -40,6 +42,12 @@ function worldOf(offers: Record<string, Offer>, { deadline = 50, refresh = 1000,
     onReload: (listener: () => void) => void reloadListeners.push(listener),
   } as unknown as Snapshot;
   for (const [name, offer] of Object.entries(offers)) add(name, offer);
+  const trust: Gate = {
+    admit: (_server, _kind, name) => (name.startsWith("withheld") ? { open: false, standing: "held" } : { open: true, name: name === "alias" ? "renamed" : name }),
+    shown: (_server, _kind, items) => (items as JsonObject[]).flatMap((item) => (String(item["name"]).startsWith("withheld") ? [] : [item["name"] === "renamed" ? { ...item, name: "alias" } : item])),
+    introduces: (_server, { instructions }) => instructions !== "not reviewed",
+    changed: (_server, kinds) => void announced.push(...kinds),
+  };
   const peerOf = (name: string): FakePeer => {
     const peer = peers.get(name);
     if (!peer) throw new Error(name);
@@ -49,7 +57,8 @@ function worldOf(offers: Record<string, Offer>, { deadline = 50, refresh = 1000,
     snapshot,
     storage: { vault },
     audit: { record: (event) => void events.push(event) },
-    gate: createToolGate(snapshot),
+    gate: createToolGate({ snapshot, pins: { of: () => undefined, onChange: () => undefined }, now }),
+    trust,
     limits: { take: () => () => undefined },
     peer: (server) => peerOf(server.name),
     version: "0",
@@ -77,6 +86,7 @@ function worldOf(offers: Record<string, Offer>, { deadline = 50, refresh = 1000,
   return {
     peerOf,
     events,
+    announced,
     add,
     target,
     exchange,
@@ -172,6 +182,16 @@ describe("everything behind one endpoint", () => {
     await expect(world.ask("resources/read", { uri: "sallyport://alpha/test://one" }, "eve")).rejects.toMatchObject({ code: -32602 });
     await expect(world.ask("prompts/get", { name: "alpha__greet" }, "eve")).rejects.toMatchObject({ code: -32602 });
     expect((await world.target("eve").discover(world.exchange("", undefined, "eve"))).instructions).not.toContain("Alpha");
+  });
+
+  it("shows and reaches nothing that is not approved, and what goes by another name under that", async () => {
+    const world = worldOf({ alpha: { tools: () => [tool("withheld"), tool("renamed"), tool("plain")], prompts: [{ name: "withheld" }], answer: ({ params }) => text(String(params?.["name"])), instructions: "not reviewed" } });
+    expect(await world.names()).toEqual(["alpha__alias", "alpha__plain"]);
+    expect(await world.ask("tools/call", { name: "alpha__alias" })).toEqual(text("renamed"));
+    await expect(world.ask("tools/call", { name: "alpha__withheld" })).rejects.toMatchObject({ code: -32602 });
+    await expect(world.ask("prompts/get", { name: "alpha__withheld" })).rejects.toMatchObject({ code: -32602 });
+    await expect(world.ask("resources/read", { uri: "sallyport://alpha/withheld:x" })).rejects.toMatchObject({ code: -32602 });
+    expect((await world.target().discover(world.exchange("", undefined, "anna"))).instructions).toBeUndefined();
   });
 
   it("pages through any number of tools without repeating, with cursors that are nobody else's", async () => {
@@ -306,6 +326,7 @@ describe("listening to everything", () => {
     peerOf("alpha").notify("notifications/prompts/list_changed");
     peerOf("alpha").notify("notifications/resources/updated", { uri: "test://one" });
     expect(await world.names()).toEqual(["alpha__new"]);
+    expect(world.announced).toContain("tool");
     await vi.waitFor(() => expect(heard).toEqual(['notifications/resources/updated{"uri":"sallyport://alpha/test://one"}', "notifications/tools/list_changed"]));
     world.add("gamma", { tools: () => [tool("run")] });
     await vi.waitFor(() => expect(heard).toHaveLength(3));

@@ -6,6 +6,7 @@ import type { Audit } from "../../audit/index.ts";
 import type { Principal } from "../../kernel/principal.ts";
 import type { ServerState, Snapshot } from "../../snapshot/index.ts";
 import type { Storage } from "../../storage/index.ts";
+import type { Gate } from "../../trust/index.ts";
 import type { Peer, Target } from "../exchange.ts";
 import type { ToolGate } from "../gate.ts";
 import type { Limiter } from "../limits/refusal.ts";
@@ -20,6 +21,7 @@ export interface EndpointsOptions {
   storage: Pick<Storage, "vault">;
   audit: Pick<Audit, "record">;
   gate: ToolGate;
+  trust: Gate;
   limits: Limiter;
   /** One upstream as a target. */
   peer(server: ServerState): Peer;
@@ -67,7 +69,7 @@ export function createEndpoints(options: EndpointsOptions): Endpoints {
   const shared = {
     ...options,
     catalog: createCatalog({ ...options, patience: options.deadline }),
-    merge: createMerge(gate),
+    merge: createMerge(options),
     cursors: createCursors(storage.vault),
     visible,
     sessions: new Map<string, Set<string>>(),

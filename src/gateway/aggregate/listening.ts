@@ -11,9 +11,10 @@ export interface FanIn {
   peer(server: ServerState): Peer;
   /** Those that the caller sees now. */
   servers(): readonly ServerState[];
-  admits(server: string, uri: string): boolean;
+  /** Whether the caller may read this of the server's resources here. */
+  reads(server: ServerState, uri: string): Promise<boolean>;
   /** A server said that a list of its changed. */
-  changed(server: string, kind: ListKind): void;
+  changed(server: ServerState, kind: ListKind): void;
   /** Hears when the servers may be others; returns how to stop. */
   onChange(listener: () => void): () => void;
   /** Milliseconds to wait for servers to begin. */
@@ -28,7 +29,7 @@ const changes: Record<string, { kind: ListKind; member: keyof ListenFilter }> = 
   "notifications/resources/list_changed": { kind: "resources", member: "resourcesListChanged" },
 };
 
-export async function fanIn(listening: Listening, { peer, servers, admits, changed, onChange, deadline }: FanIn): Promise<Listened> {
+export async function fanIn(listening: Listening, { peer, servers, reads, changed, onChange, deadline }: FanIn): Promise<Listened> {
   const { filter, signal } = listening;
   const open = new Map<string, AbortController>();
   const waiting = new Set<string>();
@@ -47,27 +48,28 @@ export async function fanIn(listening: Listening, { peer, servers, admits, chang
       if (!signal.aborted) for (const one of methods) listening.notify({ method: one });
     }, rest);
   };
-  const hear = (server: string, notification: Notification): void => {
+  const hear = (server: ServerState, notification: Notification): void => {
     const change = changes[notification.method];
     if (change) {
       changed(server, change.kind);
       tell(notification.method);
     } else if (notification.method === "notifications/resources/updated") {
       const uri = notification.params?.["uri"];
-      if (typeof uri === "string") listening.notify({ ...notification, params: { ...notification.params, uri: exposedUri(server, uri) } });
+      if (typeof uri === "string") listening.notify({ ...notification, params: { ...notification.params, uri: exposedUri(server.name, uri) } });
     }
   };
-  const subscriptionsOf = (server: string): string[] => (filter.resourceSubscriptions ?? []).flatMap((exposed) => {
-    const owner = ownerOf(exposed);
-    return owner?.server === server && admits(server, owner.uri) ? [owner.uri] : [];
-  });
+  const subscriptionsOf = async (server: ServerState): Promise<string[]> => {
+    const uris = (filter.resourceSubscriptions ?? []).map(ownerOf).flatMap((owner) => (owner?.server === server.name ? [owner.uri] : []));
+    const readable = await Promise.all(uris.map((uri) => reads(server, uri)));
+    return uris.filter((_, index) => readable[index]);
+  };
 
   const begin = async (server: ServerState): Promise<void> => {
     const controller = new AbortController();
     open.set(server.name, controller);
-    const resourceSubscriptions = subscriptionsOf(server.name);
     const { resourceSubscriptions: _all, ...kinds } = filter;
     try {
+      const resourceSubscriptions = await subscriptionsOf(server);
       const listened = await peer(server).listen({
         caller: listening.caller,
         client: listening.client,
@@ -75,7 +77,7 @@ export async function fanIn(listening: Listening, { peer, servers, admits, chang
         requestId: listening.requestId,
         filter: { ...kinds, ...(resourceSubscriptions.length > 0 ? { resourceSubscriptions } : {}) },
         signal: AbortSignal.any([signal, controller.signal]),
-        notify: (notification) => hear(server.name, notification),
+        notify: (notification) => hear(server, notification),
       });
       for (const uri of listened.filter.resourceSubscriptions ?? []) honoured.add(exposedUri(server.name, uri));
       void listened.ended.then(() => forget(server.name, controller));

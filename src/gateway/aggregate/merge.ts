@@ -5,9 +5,10 @@
 import type { Principal } from "../../kernel/principal.ts";
 import type { ServerState } from "../../snapshot/index.ts";
 import type { JsonObject } from "../exchange.ts";
+import type { Gate } from "../../trust/index.ts";
 import type { ToolGate } from "../gate.ts";
 import type { ListKind, ServerList } from "../lists/catalog.ts";
-import { itemOf, type Origin, type Shape, type Shown } from "./shape.ts";
+import { itemKinds, itemOf, type Origin, type Shape, type Shown } from "./shape.ts";
 
 export interface Merged {
   /** In order; as many as `items`. */
@@ -25,7 +26,7 @@ export type Merge = (shape: Shape, kind: ListKind, principal: Principal, parts: 
 
 const mostKept = 256;
 
-export function createMerge(gate: ToolGate): Merge {
+export function createMerge({ gate, trust }: { gate: ToolGate; trust: Pick<Gate, "shown"> }): Merge {
   const kept = new Map<string, Merged>();
   /** What one server's list becomes: most changes concern one server, and the others' parts stay. */
   const shown = new WeakMap<ServerList, Map<string, readonly Shown[]>>();
@@ -37,12 +38,16 @@ export function createMerge(gate: ToolGate): Merge {
     let entries = byKey.get(key);
     if (!entries) {
       const seen = new Set<string>();
-      entries = list.items.flatMap((definition) => {
-        const item = itemOf(kind, definition);
-        // An upstream that names two things alike has one of them shown: the first.
-        if (item === undefined || seen.has(item) || (kind === "tools" && !gate.listed(principal, server, definition))) return [];
-        seen.add(item);
-        return shape.show(kind, server, definition);
+      entries = list.items.flatMap((given) => {
+        if (kind === "tools" && !gate.listed(principal, server, given)) return [];
+        // As reviewed: what is not approved is withheld, and some goes by another name.
+        return (trust.shown(server, itemKinds[kind], [given]) as JsonObject[]).flatMap((definition) => {
+          const item = itemOf(kind, definition);
+          // An upstream that names two things alike has one of them shown: the first.
+          if (item === undefined || seen.has(item)) return [];
+          seen.add(item);
+          return shape.show(kind, server, definition);
+        });
       });
       if (byKey.size >= mostKept) byKey.clear();
       byKey.set(key, entries);

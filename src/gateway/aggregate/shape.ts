@@ -1,11 +1,15 @@
 /** What an endpoint of several servers shows of them: everything under `server__name`, or what a bundle chose. */
 import type { ServerState } from "../../snapshot/index.ts";
+import type { ItemKind } from "../../trust/index.ts";
 import type { JsonObject } from "../exchange.ts";
 import type { ListKind } from "../lists/catalog.ts";
 import { exposedName, plainName } from "./names.ts";
 import { exposedUri, mapTool } from "./uris.ts";
 
-/** A server and the upstream's own name of a tool, prompt or resource. */
+/** List → what the pins call its entries. */
+export const itemKinds = { tools: "tool", prompts: "prompt", resources: "resource", resourceTemplates: "resourceTemplate" } as const satisfies Record<ListKind, ItemKind>;
+
+/** A server and its name of a tool, prompt or resource. */
 export interface Origin {
   server: string;
   item: string;
