@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import { createAudit, auditRoutes } from "./audit/index.ts";
 import type { Config } from "./config/index.ts";
 import { createGateway } from "./gateway/index.ts";
-import { createResources, createSetup, createThrottle, createTokens, createUsers, identityRoutes, openKeys, resourceMetadataRoutes, type Tokens } from "./identity/index.ts";
+import { createGroups, createResources, createSetup, createThrottle, createTokens, createUsers, groupRoutes, identityRoutes, openKeys, resourceMetadataRoutes, type Tokens } from "./identity/index.ts";
 import type { Log } from "./kernel/log.ts";
 import { allScopes } from "./kernel/scopes.ts";
 import { parseAllowList } from "./net/address.ts";
@@ -77,6 +77,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
   const resources = createResources(publicUrl);
   const tokens = createTokens({ keys, snapshot, issuer: publicUrl, lifetime: config.SALLYPORT_TOKEN_LIFETIME, now });
   const users = createUsers({ storage, snapshot, audit, now });
+  const groups = createGroups({ storage, snapshot, audit, now });
   const throttle = createThrottle({ storage, now });
   const setup = createSetup({ storage, users, audit, lifetime: config.SALLYPORT_SETUP_LINK_LIFETIME, now });
   if (config.SALLYPORT_ADMIN_USERNAME && config.SALLYPORT_ADMIN_PASSWORD && users.list().length === 0) {
@@ -114,6 +115,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
   let serving = true;
   const routes: Route[] = [
     ...identityRoutes({ tokens, keys, users, setup, throttle, audit, snapshot, resources, passwordGrant: passwordGrantAnswers(config, inbound.isLoopback) }),
+    ...groupRoutes({ groups, users, snapshot }),
     ...resourceMetadataRoutes({ resources, issuer: publicUrl }),
     ...registryRoutes({ servers, snapshot, users, publicUrl, requireChange }),
     ...trustRoutes({ review, pins, snapshot, requireChange }),

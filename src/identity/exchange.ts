@@ -43,6 +43,8 @@ export async function exchangeToken({ tokens, resources, snapshot, audit }: Exch
     audit.record({ type: "authentication.token.refused", requestId: request.id, detail: { reason: String(error.cause) } });
     return { error: "invalid_request", description: "The subject token is not valid here" };
   }
+  // A key is accepted as it is or not at all, and another issuer's token has no more life here than there: neither is turned into one of ours.
+  if (subject.keyId !== undefined || subject.issuer !== undefined) return { error: "invalid_request", description: "Only a token of this server can be exchanged" };
   const resource = form.resource === undefined ? undefined : resources.parse(form.resource);
   if (!resource || resource.kind === "api") return { error: "invalid_target", description: "The resource is not an endpoint of this server's gateway" };
   const wanted = form.scope === undefined || form.scope.trim() === "" ? [...subject.scopes] : [...new Set(form.scope.trim().split(/ +/))];

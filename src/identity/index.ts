@@ -1,4 +1,6 @@
-/** Identity: users, tokens, keys and first set-up. */
+/** Identity: users, groups, machines, tokens, keys, directories and first set-up. */
+export { createGroups } from "./groups/groups.ts";
+export { groupRoutes } from "./groups/routes.ts";
 export { openKeys } from "./keys.ts";
 export { resourceMetadataRoutes } from "./resource-metadata.ts";
 export { challengeHints, createResources, type Resources } from "./resources.ts";

@@ -30,7 +30,7 @@ export interface IdentityRoutes {
 const username = z.string().min(1).max(100).regex(/^[\p{L}\p{N}._@+-]+$/u, "must be letters, digits and . _ @ + -");
 const password = z.string().min(1).max(1024);
 const scopeList = z.array(z.enum(Object.keys(scopes) as [Scope, ...Scope[]])).max(20).transform((list) => [...new Set(list)]);
-const userSchema = z.object({ id: z.string(), username: z.string(), scopes: z.array(z.string()), disabled: z.boolean(), createdAt: z.string() });
+const userSchema = z.object({ id: z.string(), username: z.string(), kind: z.enum(["person", "service"]), scopes: z.array(z.string()).describe("The user's own"), effectiveScopes: z.array(z.string()).describe("With those of the user's groups"), groups: z.array(z.string()), disabled: z.boolean(), createdAt: z.string() });
 const named = z.strictObject({ username });
 
 export function identityRoutes(deps: IdentityRoutes): Route[] {
@@ -223,7 +223,7 @@ async function passwordGrant({ tokens, users, throttle, audit, resources, passwo
 }
 
 function present(user: UserState) {
-  return { id: user.id, username: user.username, scopes: [...user.scopes], disabled: user.disabled, createdAt: new Date(user.createdAt).toISOString() };
+  return { id: user.id, username: user.username, kind: user.kind, scopes: [...user.ownScopes], effectiveScopes: [...user.scopes], groups: [...user.groups], disabled: user.disabled, createdAt: new Date(user.createdAt).toISOString() };
 }
 
 function setupForm(token: string, error?: string, name = ""): string {

@@ -1,6 +1,7 @@
 /**
  * Access tokens: JWTs as RFC 9068 has them (typ at+jwt, exact iss and aud, strict kid), and their verification, cached by token hash.
- * A warm verification is one SHA-256 and a map look-up; the user's epoch is compared every time, so revocation is immediate.
+ * A warm verification is one SHA-256 and a map look-up; the user's state is compared every time, so revocation is immediate.
+ * Other kinds of credential (API keys, tokens of trusted issuers) are further verifiers behind the same cache and the same checks.
  */
 import { hash } from "node:crypto";
 import { SignJWT, jwtVerify, errors } from "jose";
@@ -8,7 +9,7 @@ import { bearerChallenge, type ChallengeHints } from "../kernel/challenge.ts";
 import { newId } from "../kernel/ids.ts";
 import { problem, type Problem } from "../kernel/problem.ts";
 import type { Principal } from "../kernel/principal.ts";
-import type { Snapshot } from "../snapshot/index.ts";
+import type { UserState } from "../snapshot/index.ts";
 import type { Keys } from "./keys.ts";
 
 export interface IssuedToken {
@@ -32,34 +33,70 @@ export interface Tokens {
   readonly signatureChecks: number;
 }
 
+/** What of a user matters for credentials. */
+export type Holder = Pick<UserState, "disabled" | "epoch" | "scopes"> & Partial<Pick<UserState, "groups" | "kind">>;
+
+/** A credential that was found genuine. */
+export interface Verified {
+  userId: string;
+  /** Seconds since the epoch. */
+  expiresAt: number;
+  /** Whom it stands for, made anew whenever the user's state changes; undefined: it no longer stands for anybody. */
+  principal(user: Holder): Principal | undefined;
+  /** Asked at every use: whether it still holds apart from time and user. No database, no cryptography. */
+  isCurrent?(): boolean;
+  /** For which audiences; those of its principal when absent. */
+  opens?(audience: string): boolean;
+  /** Told of every use. */
+  used?(): void;
+}
+
+/** A further kind of credential behind `verify`. */
+export interface Verifier {
+  /** By form alone. The first verifier that recognises a credential judges it; what none recognises is taken for a token of ours. */
+  recognises(credential: string): boolean;
+  /** @throws for what is not genuine; an Error's message names the reason for the audit trail. */
+  check(credential: string): Promise<Verified>;
+}
+
 export interface TokensOptions {
   keys: Keys;
-  snapshot: Pick<Snapshot, "users">;
+  snapshot: { readonly users: { get(id: string): Holder | undefined } };
   issuer: string;
   /** Seconds. */
   lifetime: number;
   now: () => number;
+  verifiers?: readonly Verifier[];
   cacheSize?: number;
 }
 
 interface Cached {
+  verified: Verified;
+  /** The state of the user that `principal` was made of. */
+  user: Holder;
   principal: Principal;
-  epoch: number;
 }
 
 const longestToken = 8192;
 const leeway = 5;
 
-export function createTokens({ keys, snapshot, issuer, lifetime, now, cacheSize = 10_000 }: TokensOptions): Tokens {
+/** Why a credential is refused, for the audit trail. */
+export class Refused extends Error {}
+
+export function createTokens({ keys, snapshot, issuer, lifetime, now, verifiers = [], cacheSize = 10_000 }: TokensOptions): Tokens {
   const cache = new Map<string, Cached>();
   let signatureChecks = 0;
 
-  const stillGood = ({ principal, epoch }: Cached): boolean => {
-    const user = snapshot.users.get(principal.userId);
-    return user !== undefined && !user.disabled && user.epoch === epoch && principal.expiresAt * 1000 > now();
+  /** The one place that decides whether a genuine credential is good now. */
+  const standing = (verified: Verified, known?: Cached): Cached | undefined => {
+    const user = snapshot.users.get(verified.userId);
+    if (user === undefined || user.disabled || verified.expiresAt * 1000 <= now() || verified.isCurrent?.() === false) return undefined;
+    if (known !== undefined && known.user === user) return known;
+    const principal = verified.principal(user);
+    return principal && { verified, user, principal };
   };
 
-  const check = async (token: string): Promise<Cached> => {
+  const checkOwn = async (token: string): Promise<Verified> => {
     signatureChecks++;
     const { payload } = await jwtVerify(
       token,
@@ -73,7 +110,8 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, cacheSize 
     const { sub, aud, exp, jti, scope, epoch } = payload as { sub?: unknown; aud?: unknown; exp?: number; jti?: unknown; scope?: unknown; epoch?: unknown };
     const audience = typeof aud === "string" ? [aud] : Array.isArray(aud) && aud.every((entry) => typeof entry === "string") ? aud : [];
     if (typeof sub !== "string" || typeof scope !== "string" || typeof jti !== "string" || typeof epoch !== "number" || exp === undefined || audience.length === 0) throw new errors.JWTInvalid("claims");
-    return { principal: Object.freeze({ userId: sub, scopes: new Set(scope.split(" ").filter(Boolean)), audience, tokenId: jti, expiresAt: exp }), epoch };
+    const base = { userId: sub, scopes: new Set(scope.split(" ").filter(Boolean)), audience, tokenId: jti, expiresAt: exp };
+    return { userId: sub, expiresAt: exp, principal: (user) => (user.epoch === epoch ? Object.freeze({ ...base, kind: user.kind ?? "person", groups: user.groups ?? [] }) : undefined) };
   };
 
   return {
@@ -96,8 +134,10 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, cacheSize 
     async verify(authorization, audiences, hints) {
       const unauthorized = (reason?: string) => refusal(reason, hints);
       /** A token for somebody else is no token here, whoever issued it. */
-      const meantFor = (principal: Principal): Principal => {
-        if (!principal.audience.some((audience) => audiences.includes(audience))) throw unauthorized("audience");
+      const admitted = ({ verified, principal }: Cached): Principal => {
+        const opens = verified.opens ?? ((audience: string) => principal.audience.includes(audience));
+        if (!audiences.some(opens)) throw unauthorized("audience");
+        verified.used?.();
         return principal;
       };
       if (authorization === undefined) throw unauthorized();
@@ -106,20 +146,25 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, cacheSize 
       const key = hash("sha256", token, "base64");
       const cached = cache.get(key);
       if (cached) {
-        if (stillGood(cached)) return meantFor(cached.principal);
-        cache.delete(key);
-        throw unauthorized("expired-or-revoked");
+        const good = standing(cached.verified, cached);
+        if (!good) {
+          cache.delete(key);
+          throw unauthorized("expired-or-revoked");
+        }
+        if (good !== cached) cache.set(key, good);
+        return admitted(good);
       }
-      let fresh: Cached;
+      let verified: Verified;
       try {
-        fresh = await check(token);
+        verified = await (verifiers.find((candidate) => candidate.recognises(token))?.check(token) ?? checkOwn(token));
       } catch (error) {
-        throw unauthorized(error instanceof errors.JOSEError ? error.code : "unreadable");
+        throw unauthorized(error instanceof errors.JOSEError ? error.code : error instanceof Refused ? error.message : "unreadable");
       }
-      if (!stillGood(fresh)) throw unauthorized("expired-or-revoked");
+      const fresh = standing(verified);
+      if (!fresh) throw unauthorized("expired-or-revoked");
       if (cache.size >= cacheSize) cache.delete(cache.keys().next().value ?? "");
       cache.set(key, fresh);
-      return meantFor(fresh.principal);
+      return admitted(fresh);
     },
     get signatureChecks() {
       return signatureChecks;

@@ -97,7 +97,8 @@ export function createUsers({ storage, snapshot, audit, now }: UsersOptions): Us
       });
     },
     async change(username, change, by) {
-      const { id } = find(username);
+      const { id, kind } = find(username);
+      if (change.password !== undefined && kind === "service") throw problem("invalid", { detail: "password: a service account has none", errors: [{ field: "password", message: "A service account has none" }] });
       if (change.password !== undefined) requireStrength(change.password);
       const passwordHash = change.password === undefined ? undefined : await hashPassword(change.password);
       await storage.write(async (transaction, announce) => {
@@ -120,7 +121,8 @@ export function createUsers({ storage, snapshot, audit, now }: UsersOptions): Us
     },
     async verify(username, password) {
       const row = await storage.db.selectFrom("users").select(["id", "password_hash", "disabled"]).where("username_key", "=", usernameKey(username)).executeTakeFirst();
-      const matches = await verifyPassword(row?.password_hash, password);
+      // Service accounts and people of a directory have no password: the empty hash costs the same and never matches.
+      const matches = await verifyPassword(row?.password_hash || undefined, password);
       return matches && row?.disabled === 0 ? snapshot.users.get(row.id) : undefined;
     },
   };
@@ -133,6 +135,6 @@ function requireStrength(password: string): void {
 
 /** The last administrator can neither be disabled nor lose the scope. */
 async function requireAdministrator(transaction: Write): Promise<void> {
-  const active = await transaction.selectFrom("users").select("scopes").where("disabled", "=", 0).execute();
+  const active = await transaction.selectFrom("users").select("scopes").where("disabled", "=", 0).where("deleted_at", "is", null).execute();
   if (!active.some((row) => (JSON.parse(row.scopes) as unknown[]).includes("admin"))) throw problem("conflict", { detail: "That would leave no active administrator" });
 }

@@ -7,4 +7,22 @@ export interface Principal {
   readonly tokenId: string;
   /** Seconds since the epoch. */
   readonly expiresAt: number;
+  /** A program with an account of its own, or (when absent) a person. */
+  readonly kind?: "person" | "service";
+  /** Names of the groups that the user is in. */
+  readonly groups?: readonly string[];
+  /** The API key that was shown instead of a token. */
+  readonly keyId?: string;
+  /** The trusted issuer whose token was shown instead of one of ours. */
+  readonly issuer?: string;
+  /** Narrows what the user may reach; absent: all of it. */
+  readonly restrictions?: Restrictions;
+}
+
+/** Of an API key. */
+export interface Restrictions {
+  /** Names of servers. */
+  readonly servers?: readonly string[];
+  /** Names of tools, `*` standing for any text. */
+  readonly tools?: readonly string[];
 }

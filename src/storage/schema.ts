@@ -19,6 +19,17 @@ export interface UserTable {
   epoch: number;
   created_at: number;
   updated_at: number;
+  /** "person" or "service". */
+  kind: Generated<string>;
+  /** Who answers for a service account. */
+  owner_id: string | null;
+  description: string | null;
+  /** The provisioning client's identifier (SCIM externalId). */
+  external_id: string | null;
+  /** JSON object of what a directory says of the person: names, addresses. */
+  profile: string | null;
+  /** Deprovisioned: the row stays for the audit trail and for what it owns. */
+  deleted_at: number | null;
 }
 
 export interface ServerTable {
@@ -162,6 +173,98 @@ export interface TrustServerTable {
   inspection: string;
 }
 
+export interface GroupTable {
+  id: string;
+  name: string;
+  /** Case-folded; unique. */
+  name_key: string;
+  description: string | null;
+  /** JSON array of scopes that every member holds. */
+  scopes: string;
+  /** The provisioning client's identifier (SCIM externalId). */
+  external_id: string | null;
+  /** Raised by every change; the ETag. */
+  revision: number;
+  created_at: number;
+  updated_at: number;
+}
+
+export interface GroupMemberTable {
+  group_id: string;
+  user_id: string;
+  /** Who says so: "manual" (an administrator or SCIM), or "claim:<issuer>", which that issuer's next sign-in replaces. */
+  source: string;
+  created_at: number;
+}
+
+export interface GroupGrantTable {
+  group_id: string;
+  server_id: string;
+  created_by: string;
+  created_at: number;
+}
+
+/** Identity providers (people sign in there) and trusted issuers (their tokens are accepted here): the same columns, other settings. */
+export interface IssuerTable {
+  id: string;
+  name: string;
+  issuer: string;
+  /** JSON object, as the API takes it. */
+  settings: string;
+  /** Envelope: client secret, or private JWK. */
+  secret: string | null;
+  enabled: number;
+  revision: number;
+  created_at: number;
+  updated_at: number;
+}
+
+export interface ExternalIdentityTable {
+  issuer: string;
+  /** The value of the claim that names the person there, `sub` as a rule. */
+  subject: string;
+  user_id: string;
+  created_at: number;
+  last_seen_at: number;
+}
+
+/** A sign-in that has gone out to a provider and not yet come back. */
+export interface ExternalSignInTable {
+  /** Keyed hash of `state`. */
+  state_hash: string;
+  provider_id: string;
+  /** Envelope: nonce, code verifier, browser binding, where to go then. */
+  sealed: string;
+  expires_at: number;
+}
+
+export interface ApiKeyTable {
+  id: string;
+  user_id: string;
+  name: string;
+  /** Shown in lists, so that people recognise a key. */
+  prefix: string;
+  /** Keyed hash. */
+  key_hash: string;
+  /** JSON array. */
+  scopes: string;
+  /** JSON array of server names; null: any that the user may call. */
+  servers: string | null;
+  /** JSON array of tool names, * standing for any text; null: any. */
+  tools: string | null;
+  created_by: string;
+  created_at: number;
+  expires_at: number;
+  last_used_at: number | null;
+  revoked_at: number | null;
+}
+
+export interface UsedAssertionTable {
+  /** Keyed hash of issuer and `jti`. */
+  assertion_hash: string;
+  expires_at: number;
+}
+
 export interface MetaTable {
   key: string;
   value: string;
@@ -179,5 +282,14 @@ export interface Tables {
   trust_decisions: TrustDecisionTable;
   trust_overrides: TrustOverrideTable;
   trust_servers: TrustServerTable;
+  groups: GroupTable;
+  group_members: GroupMemberTable;
+  group_grants: GroupGrantTable;
+  identity_providers: IssuerTable;
+  trusted_issuers: IssuerTable;
+  external_identities: ExternalIdentityTable;
+  external_sign_ins: ExternalSignInTable;
+  api_keys: ApiKeyTable;
+  used_assertions: UsedAssertionTable;
   meta: MetaTable;
 }

@@ -1,9 +1,11 @@
 /** Forward migrations, in order, the same statements on both databases. A published migration never changes. */
 import type { Migration } from "kysely/migration";
 import { registry } from "./0001-registry.ts";
+import { federation } from "./0004-federation.ts";
 import { trust } from "./0010-trust.ts";
 
 export const migrations: Record<string, Migration> = {
   "0001-registry": registry,
+  "0004-federation": federation,
   "0010-trust": trust,
 };
