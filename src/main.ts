@@ -5,7 +5,7 @@
 import { resolve } from "node:path";
 import { createAudit, auditRoutes } from "./audit/index.ts";
 import type { Config } from "./config/index.ts";
-import { createGateway } from "./gateway/index.ts";
+import { createGateway, frontLimits, type Peer } from "./gateway/index.ts";
 import { createGroups, createResources, createSetup, createThrottle, createTokens, createUsers, groupRoutes, identityRoutes, openKeys, resourceMetadataRoutes, type Tokens } from "./identity/index.ts";
 import type { Log } from "./kernel/log.ts";
 import { allScopes } from "./kernel/scopes.ts";
@@ -151,12 +151,16 @@ export async function startServer({ config, profile, log = createLog({ level: co
     outbound,
     gate,
     log,
+    now,
+    limits: frontLimits(config),
+    peer: sameEra,
+    target: () => undefined,
     bodyLimit: config.SALLYPORT_BODY_LIMIT,
     responseLimit: config.SALLYPORT_RESPONSE_LIMIT,
     upstreamTimeout: config.SALLYPORT_UPSTREAM_TIMEOUT * 1000,
     idleTimeout: config.SALLYPORT_STREAM_IDLE_TIMEOUT * 1000,
   });
-  inbound.serve(api, gateway);
+  inbound.serve(api, gateway.handle);
   audit.record({ type: "server.started", detail: { profile } });
   log.info("server.started", { address: config.SALLYPORT_HOST, port: Number(new URL(inbound.url).port) });
 
@@ -172,6 +176,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
       serving = false;
       log.info("server.stopping");
       stopInspections();
+      gateway.stop();
       await inbound.stop(graceMilliseconds);
       audit.record({ type: "server.stopped" });
       await audit.close();
@@ -204,6 +209,12 @@ function approvalMode(config: Config, listensOnLoopback: boolean): (server: Serv
   const { SALLYPORT_APPROVAL: chosen } = config;
   const local = isLocal(config, listensOnLoopback);
   return (server) => (chosen !== "auto" ? chosen : local && loopbackHosts.includes(new URL(server.url).hostname) ? "clean" : "required");
+}
+
+/** Until upstreams are reached in either era: each is taken for one that speaks its client's. */
+function sameEra(): Peer {
+  const cannot = () => Promise.reject(new Error("not reached"));
+  return { transport: "streamable-http", eras: () => Promise.resolve(["modern", "legacy"]), discover: cannot, request: cannot, listen: cannot, inputSchema: () => Promise.resolve(undefined), release: () => undefined };
 }
 
 if (import.meta.main) {

@@ -1,260 +1,223 @@
 /**
- * The second door: MCP at /servers/{name}/mcp. Authenticate, authorize, check the message, add the upstream's own credentials, carry.
+ * The second door: MCP for clients of every era, at one server, a bundle or everything. Authenticate, authorize, read, and either let the
+ * bytes pass (same era on both sides over HTTP) or hand the request to the front that speaks the client's era.
  * A warm call needs no database query, no signature check and no key derivation.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Audit } from "../audit/index.ts";
 import { challengeHints, type Resources, type Tokens } from "../identity/index.ts";
 import type { Log } from "../kernel/log.ts";
-import { Problem, problem } from "../kernel/problem.ts";
+import { problem } from "../kernel/problem.ts";
 import type { Principal } from "../kernel/principal.ts";
-import { parseUpstreamUrl } from "../net/guard.ts";
-import { sendProblem, type RawHandler, type RawInfo } from "../net/inbound.ts";
-import { refuseMarkup } from "../net/body.ts";
-import type { Outbound } from "../net/outbound.ts";
-import { decodeUtf8, memberSpan, replaceSpan } from "../kernel/json.ts";
+import type { RawHandler, RawInfo } from "../net/inbound.ts";
 import { authorize, denial } from "../policy/index.ts";
 import type { ServerState, Snapshot } from "../snapshot/index.ts";
 import type { Storage } from "../storage/index.ts";
 import type { Gate } from "../trust/index.ts";
-import { createSessionBinding, type SessionBinding } from "./sessions.ts";
-import { forward, UpstreamError } from "./upstream/http.ts";
-import { announcedKinds, isVetted, itemKinds, vetBody } from "./vetting.ts";
-import { clientHeaders, upstreamHeaders } from "./wire/headers.ts";
-import { checkMirroredHeaders, encodeName, errorCodes, readMessage, WireError, type Message, type RequestId } from "./wire/message.ts";
+import { messagesPath, parseEndpoint, type Endpoint } from "./endpoints.ts";
+import type { Era, Peer, Target } from "./exchange.ts";
+import { answerFailure, failureOf } from "./failure.ts";
+import type { Call, FrontOptions, Outcome } from "./fronts/call.ts";
+import { createDiscoveries } from "./fronts/discoveries.ts";
+import { createLimits, type FrontLimits, type LimitCounters } from "./fronts/limits.ts";
+import { createModernFront, factsOf } from "./fronts/modern.ts";
+import { createSseFront } from "./fronts/sse.ts";
+import { createStreamableFront } from "./fronts/streamable.ts";
+import { createHandles } from "./handles.ts";
+import { createPassthrough, type Passing, type PassthroughOptions } from "./passthrough.ts";
+import { vettedTarget } from "./vetting.ts";
+import { readJsonBody } from "./wire/body.ts";
+import { eraOf } from "./wire/era.ts";
+import { errorCodes, readMessages, WireError, type Message } from "./wire/message.ts";
+import { checkParamHeaders } from "./wire/param-headers.ts";
 
-export interface GatewayOptions {
+export type { Peer } from "./exchange.ts";
+export { frontLimits } from "./fronts/limits.ts";
+
+export interface GatewayOptions extends Omit<PassthroughOptions, "handles" | "vault"> {
   snapshot: Snapshot;
   tokens: Tokens;
   resources: Resources;
   storage: Storage;
   audit: Audit;
-  outbound: Outbound;
   gate: Gate;
+  /** A server as a target. */
+  peer(server: ServerState): Peer;
+  /**
+   * What stands at the endpoints beyond single servers; undefined: nothing that this caller may know of.
+   * @param discover whether the client wants to search instead of being given every tool (`?tools=discover`, `?tools=all`).
+   */
+  target(kind: "bundle" | "all", name: string, caller: Principal, discover?: boolean): Target | undefined;
   log: Log;
   bodyLimit: number;
-  responseLimit: number;
-  /** Milliseconds. */
-  upstreamTimeout: number;
-  idleTimeout: number;
+  limits: FrontLimits;
+  now: () => number;
 }
 
-/** What a warm call needs of a server, made once per revision. */
-interface Compiled {
-  state: ServerState;
-  origin: string;
-  path: string;
-  /** Flat list of the upstream's credentials. */
-  credentials: readonly string[];
+export interface Gateway {
+  handle: RawHandler;
+  /** For metrics. */
+  readonly counters: LimitCounters;
+  gauges(): { sessions: number; streams: number; parkedCalls: number; replayBytes: number };
+  /** Ends what is open, with a last word where there is one. */
+  stop(): void;
 }
 
-const route = "/servers/{name}/mcp";
-const endpoint = /^\/servers\/([A-Za-z0-9_-]{1,100})\/mcp$/;
+/** An open stream: whoever holds it is looked at again and again. */
+interface Open {
+  since: number;
+  response: ServerResponse;
+  recheck(): Promise<void>;
+}
 
-export function createGateway(options: GatewayOptions): RawHandler {
-  const { snapshot, storage, audit } = options;
-  const sessions = createSessionBinding(storage.vault);
-  const compiled = new Map<string, Compiled>();
-  snapshot.onServer((name) => compiled.delete(name));
+/** One request, as far as it has been understood, for log and audit. */
+interface Account {
+  endpoint: Endpoint;
+  caller: Principal | undefined;
+  server: ServerState | undefined;
+  message: Message | undefined;
+}
 
-  const compile = (state: ServerState): Compiled => {
-    const known = compiled.get(state.name);
-    if (known?.state === state) return known;
-    const url = new URL(parseUpstreamUrl(state.url));
-    let credentials: string[] = [];
-    if (state.authMode === "headers" && state.sealedHeaders !== undefined) {
-      const opened = JSON.parse(storage.vault.open({ table: "servers", column: "headers", row: state.id }, state.sealedHeaders)) as Record<string, string>;
-      credentials = Object.entries(opened).flatMap(([name, value]) => [name.toLowerCase(), value]);
-      audit.record({ type: "secret.accessed", subject: `server:${state.id}`, detail: { name: state.name } });
-    }
-    const entry = { state, origin: url.origin, path: url.pathname + url.search, credentials };
-    compiled.set(state.name, entry);
-    return entry;
+export function createGateway(options: GatewayOptions): Gateway {
+  const { snapshot, tokens, resources, storage, audit, gate, log, now } = options;
+  const handles = createHandles(storage.vault);
+  const limits = createLimits(options.limits);
+  const streams = limits.quota("streamsPerUser", "streams", "open streams");
+  const fronts: FrontOptions = { handles, limits, streams, discoveries: createDiscoveries(now), log, now };
+  const modern = createModernFront(fronts);
+  const streamable = createStreamableFront(fronts);
+  const sse = createSseFront(fronts);
+  const pass = createPassthrough({ ...options, handles, vault: storage.vault });
+
+  const targets = new WeakMap<ServerState, { peer: Peer; target: Target }>();
+  const targetOf = (server: ServerState): { peer: Peer; target: Target } => {
+    const known = targets.get(server);
+    if (known) return known;
+    const peer = options.peer(server);
+    const made = { peer, target: vettedTarget(gate, server, peer) };
+    targets.set(server, made);
+    return made;
   };
 
-  return (request, response, info) => {
-    const url = request.url ?? "";
-    const query = url.indexOf("?");
-    const match = endpoint.exec(query === -1 ? url : url.slice(0, query));
-    if (!match) return false;
-    void serve(options, compile, sessions, match[1]?.toLowerCase() ?? "", request, response, info);
-    return true;
-  };
-}
+  const open = new Set<Open>();
+  const watch = setInterval(() => {
+    const before = performance.now() - limits.keepAlive;
+    // The token may have expired and the grant may be gone while a stream is open: then it ends, and the client must ask anew.
+    for (const { since, response, recheck } of open) if (since < before) recheck().catch(() => response.destroy());
+  }, limits.keepAlive);
+  watch.unref();
 
-async function serve(options: GatewayOptions, compile: (state: ServerState) => Compiled, sessions: SessionBinding, name: string, request: IncomingMessage, response: ServerResponse, info: RawInfo): Promise<void> {
-  const { snapshot, tokens, audit, log } = options;
-  const started = performance.now();
-  let principal: Principal | undefined;
-  let server: ServerState | undefined;
-  let message: Message | undefined;
-  let status = 0;
-  let bytes = 0;
-  let failure: string | undefined;
-  try {
-    const method = request.method;
-    if (method !== "POST" && method !== "GET" && method !== "DELETE") throw problem("method-not-allowed", { headers: { allow: "GET, POST, DELETE" } });
-    const resource = options.resources.at(`/servers/${name}/mcp`);
-    if (!resource) throw problem("not-found");
-    principal = await tokens.verify(request.headers.authorization, [resource.uri], challengeHints(resource));
-    const decision = authorize(snapshot, principal, { kind: "call-server", server: snapshot.servers.get(name) });
+  /** @throws Problem when the caller is nobody or may not use the endpoint. */
+  async function admitCaller(account: Account, resource: NonNullable<ReturnType<Resources["at"]>>, authorization: string | undefined, requestId: string): Promise<Principal> {
+    const { endpoint } = account;
+    const caller = await tokens.verify(authorization, [resource.uri], challengeHints(resource));
+    account.caller = caller;
+    const decision = authorize(snapshot, caller, endpoint.kind === "server" ? { kind: "call-server", server: snapshot.servers.get(endpoint.name) } : { kind: "route", scopes: ["tools:call"] });
     if (!decision.allowed) {
-      audit.record({ type: "authorization.denied", actorId: principal.userId, requestId: info.requestId, subject: `server-name:${name}`, detail: { action: "call-server", needs: decision.needs } });
+      const [subject, action] = endpoint.kind === "server" ? [`server-name:${endpoint.name}`, "call-server"] : [`endpoint:${endpoint.path}`, "call-endpoint"];
+      audit.record({ type: "authorization.denied", actorId: caller.userId, requestId, subject, detail: { action, needs: decision.needs } });
       throw denial(decision, resource.metadataUrl);
     }
-    server = snapshot.servers.get(name);
-    if (!server) throw problem("not-found", { detail: "No such server" });
-    const target = compile(server);
-    let body: Buffer | undefined;
-    if (method === "POST") {
-      requireJson(request);
-      body = await readBody(request, options.bodyLimit);
-      refuseMarkup(body);
-      message = readMessage(body, options.bodyLimit);
-      checkMirroredHeaders(message, request.headers);
+    return caller;
+  }
+
+  async function serve(account: Account, request: IncomingMessage, response: ServerResponse, info: RawInfo): Promise<Outcome> {
+    const { endpoint } = account;
+    const method = request.method ?? "";
+    const query = new URLSearchParams((request.url ?? "").split("?").slice(1).join("?"));
+    const allow = { mcp: ["GET", "POST", "DELETE"], sse: ["GET"], messages: ["POST"] }[endpoint.way];
+    if (!allow.includes(method)) throw problem("method-not-allowed", { headers: { allow: allow.join(", ") } });
+    const resource = resources.at(endpoint.path);
+    if (!resource) throw problem("not-found");
+    const caller = await admitCaller(account, resource, request.headers.authorization, info.requestId);
+    const watched: Open = { since: performance.now(), response, recheck: async () => void (await admitCaller({ ...account }, resource, request.headers.authorization, info.requestId)) };
+    if (method === "GET") open.add(watched);
+    try {
+      account.server = endpoint.kind === "server" ? snapshot.servers.get(endpoint.name) : undefined;
+      const behind = account.server ? targetOf(account.server) : undefined;
+      const target = behind?.target ?? (endpoint.kind === "server" ? undefined : options.target(endpoint.kind, endpoint.name, caller, discoverOf(query)));
+      if (!target) throw problem("not-found", { detail: endpoint.kind === "server" ? "No such server" : "No such endpoint" });
+      const call: Call = { endpoint: endpoint.path, target, caller, request, response, info };
+      if (endpoint.way === "sse") return await sse.open(call, messagesPath(endpoint));
+      const body = method === "POST" ? await readJsonBody(request, options.bodyLimit) : undefined;
+      const messages = body && readMessages(body, options.bodyLimit);
+      account.message = Array.isArray(messages) ? messages[0] : messages;
+      if (account.message?.method === "subscriptions/listen") open.add(watched);
+      if (endpoint.way === "messages" && messages) return await sse.post(call, query.get("sessionId"), messages);
+      const isModern = messages !== undefined && eraOfAll(messages, request) === "modern";
+      if (account.server && behind && (await passes(behind.peer, call, messages, isModern))) {
+        if (Array.isArray(messages)) throw new WireError(400, errorCodes.invalidRequest, "Batches are not accepted");
+        if (isModern && messages?.method === "tools/call" && messages.name !== undefined) {
+          const schema = await target.inputSchema(messages.name, { caller, client: factsOf(messages), session: undefined, requestId: info.requestId, signal: AbortSignal.timeout(options.upstreamTimeout) });
+          checkParamHeaders(messages, schema, request.headers);
+        }
+        return await pass({ server: account.server, caller, method: method as Passing["method"], request, response, info, message: messages, body, isModern });
+      }
+      if (isModern) return await modern.serve(call, messages as Message);
+      if (messages) return await streamable.post(call, messages);
+      if (request.headers["mcp-session-id"] === undefined) throw problem("method-not-allowed", { detail: "There is no stream without a session", headers: { allow: "POST" } });
+      return await (method === "GET" ? streamable.get(call) : streamable.remove(call));
+    } finally {
+      open.delete(watched);
     }
-    const vetted = message?.method;
-    const renamed = message === undefined ? undefined : await admit(options.gate, server, message);
-    const headers = request.headers;
-    if (body && renamed !== undefined) {
-      body = rename(body, renamed);
-      if (headers["mcp-name"] !== undefined) headers["mcp-name"] = encodeName(renamed);
+  }
+
+  /** Whether the bytes may pass: the upstream speaks the client's era over the same transport, and no session of a front's own is meant. */
+  async function passes(peer: Peer, call: Call, messages: Message | Message[] | undefined, isModern: boolean): Promise<boolean> {
+    if (peer.transport !== "streamable-http") return false;
+    const handle = call.request.headers["mcp-session-id"];
+    if (!isModern && typeof handle === "string" && streamable.knows(call, handle)) return false;
+    return (await peer.eras()).includes(isModern ? "modern" : "legacy");
+  }
+
+  async function handle(endpoint: Endpoint, request: IncomingMessage, response: ServerResponse, info: RawInfo): Promise<void> {
+    const started = performance.now();
+    const account: Account = { endpoint, caller: undefined, server: undefined, message: undefined };
+    let outcome: Outcome;
+    try {
+      outcome = await serve(account, request, response, info);
+    } catch (error) {
+      outcome = { status: answerFailure(error, account.message?.id, response, info, log), bytes: 0, failure: failureOf(error) };
     }
-    const state = server;
-    const sessionId = openSession(sessions, request, principal, server, message);
-    const { id: serverId } = server;
-    const { userId } = principal;
-    const carried = await forward({
-      dispatcher: options.outbound.dispatcher,
-      origin: target.origin,
-      path: target.path,
-      method,
-      headers: upstreamHeaders(headers, target.credentials, sessionId),
-      body,
-      response,
-      headersTimeout: options.upstreamTimeout,
-      idleTimeout: options.idleTimeout,
-      jsonLimit: options.responseLimit,
-      rewrite: isVetted(vetted) ? (answer, contentType) => vetBody(options.gate, state, vetted, answer, contentType, options.responseLimit) : undefined,
-      watch(chunk) {
-        const kinds = announcedKinds(chunk);
-        if (kinds.length > 0) options.gate.changed(state, kinds);
-      },
-      translate(upstreamStatus, headers) {
-        const answer = acceptable(method, upstreamStatus, headers, info.headers);
-        const minted = headers["mcp-session-id"];
-        if (typeof minted === "string") answer.headers.push("mcp-session-id", sessions.bind(minted, userId, serverId));
-        return answer;
-      },
-    });
-    ({ status, bytes } = carried);
-  } catch (error) {
-    failure = failureOf(error);
-    status = fail(error, message?.id, response, info, options);
+    const { status, bytes, failure } = outcome;
+    const { caller, server, message } = account;
+    const { requestId } = info;
+    const milliseconds = Math.round((performance.now() - started) * 100) / 100;
+    log.info("request", { requestId, method: request.method, route: endpoint.route, status, milliseconds, bytes, actorId: caller?.userId, server: server?.name });
+    if (!caller) return audit.record({ type: "authentication.token.refused", requestId, detail: { reason: failure } });
+    const subject = server ? `server:${server.id}` : endpoint.kind === "server" ? undefined : `endpoint:${endpoint.path}`;
+    if (subject === undefined) return;
+    const detail = { method: message?.method ?? request.method ?? "", tool: message?.name, milliseconds };
+    if (failure !== undefined) audit.record({ type: "call.failed", actorId: caller.userId, requestId, subject, detail: { ...detail, reason: failure } });
+    else audit.record({ type: "call.completed", outcome: status < 400 ? "success" : "failure", actorId: caller.userId, requestId, subject, detail: { ...detail, status, bytes } });
   }
-  const milliseconds = Math.round((performance.now() - started) * 100) / 100;
-  log.info("request", { requestId: info.requestId, method: request.method, route, status, milliseconds, bytes, actorId: principal?.userId, server: server?.name });
-  if (!principal) audit.record({ type: "authentication.token.refused", requestId: info.requestId, detail: { reason: failure } });
-  else if (server && failure) audit.record({ type: "call.failed", actorId: principal.userId, requestId: info.requestId, subject: `server:${server.id}`, detail: { method: message?.method ?? request.method, tool: message?.name, reason: failure, milliseconds } });
-  else if (server) audit.record({ type: "call.completed", outcome: status < 400 ? "success" : "failure", actorId: principal.userId, requestId: info.requestId, subject: `server:${server.id}`, detail: { method: message?.method ?? request.method ?? "", tool: message?.name, status, milliseconds, bytes } });
+
+  return {
+    handle(request, response, info) {
+      const endpoint = parseEndpoint(request.url ?? "");
+      if (!endpoint) return false;
+      void handle(endpoint, request, response, info);
+      return true;
+    },
+    counters: limits.counters,
+    gauges: () => ({ sessions: streamable.sessions + sse.sessions, streams: streams.held, parkedCalls: modern.parked, replayBytes: streamable.replayBytes }),
+    stop() {
+      clearInterval(watch);
+      modern.stop();
+      streamable.stop();
+      sse.stop();
+    },
+  };
 }
 
-/** @returns the upstream's own name when it goes by another here. @throws WireError for what is withheld, as if it did not exist. */
-async function admit(gate: Gate, server: ServerState, message: Message): Promise<string | undefined> {
-  const kind = message.method === undefined ? undefined : itemKinds[message.method];
-  if (kind === undefined || message.name === undefined) return undefined;
-  const admission = gate.admit(server, kind, message.name);
-  const { open, ...rest } = admission instanceof Promise ? await admission : admission;
-  if (!open) throw new WireError(200, errorCodes.invalidParams, kind === "resource" ? "Resource not found" : `Unknown ${kind}`, message.id, kind === "resource" ? { uri: message.name } : undefined);
-  const { name } = rest as { name: string };
-  return name === message.name ? undefined : name;
+function discoverOf(query: URLSearchParams): boolean | undefined {
+  const tools = query.get("tools");
+  return tools === "discover" ? true : tools === "all" ? false : undefined;
 }
 
-function rename(body: Buffer, name: string): Buffer {
-  const text = decodeUtf8(body);
-  const span = memberSpan(text, ["params", "name"]);
-  return span ? Buffer.from(replaceSpan(text, span, JSON.stringify(name))) : body;
-}
-
-function requireJson(request: IncomingMessage): void {
-  const type = request.headers["content-type"] ?? "";
-  if (!/^application\/json\s*(?:;|$)/i.test(type)) throw problem("unsupported-media-type", { detail: "Send application/json", headers: { accept: "application/json" } });
-  const encoding = request.headers["content-encoding"];
-  if (encoding !== undefined && encoding !== "identity") throw problem("unsupported-media-type", { detail: "Compressed bodies are not accepted" });
-}
-
-function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const tooLarge = () => problem("too-large", { detail: `The body is larger than ${limit} bytes (SALLYPORT_BODY_LIMIT)`, headers: { connection: "close" } });
-    if (Number(request.headers["content-length"] ?? 0) > limit) return reject(tooLarge());
-    const chunks: Buffer[] = [];
-    let size = 0;
-    request.on("data", (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > limit) {
-        request.removeAllListeners("data");
-        request.pause();
-        reject(tooLarge());
-      } else chunks.push(chunk);
-    });
-    request.once("end", () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
-    request.once("error", (cause) => reject(problem("bad-request", { detail: "The body did not arrive completely", cause })));
-    request.once("aborted", () => reject(new UpstreamError("client-left", "The client left")));
-  });
-}
-
-/** A session handle that is not this principal's is an unknown session: 404, upon which clients start anew. */
-function openSession(sessions: SessionBinding, request: IncomingMessage, principal: Principal, server: ServerState, message: Message | undefined): string | undefined {
-  const handle = request.headers["mcp-session-id"];
-  // From 2026-07-28 on there are no sessions: the header is ignored.
-  if (handle === undefined || message?.envelopeVersion !== undefined) return undefined;
-  const id = typeof handle === "string" ? sessions.open(handle, principal.userId, server.id) : undefined;
-  if (id === undefined) throw new WireError(404, -32001, "Session not found", message?.id);
-  return id;
-}
-
-/** What of an upstream's answer may reach a client. */
-function acceptable(method: string, status: number, headers: Record<string, string | string[] | undefined>, always: readonly string[]): { status: number; headers: string[] } {
-  if (status >= 300 && status < 400) throw new UpstreamError("refused", "The upstream redirects, which is not followed");
-  if (status === 401 || status === 403 || status === 407) throw new UpstreamError("refused", "The upstream refused the stored credentials");
-  const type = String(headers["content-type"] ?? "");
-  const mayBeEmpty = method === "DELETE" || status === 202 || status === 204 || headers["content-length"] === "0";
-  if (status < 300 && !(mayBeEmpty && type === "") && !/^(?:application\/json|text\/event-stream)\b/i.test(type)) throw new UpstreamError("broken", "The upstream answered with something other than JSON or an event stream");
-  const isText = /^(?:application\/json|text\/event-stream|text\/plain)\b/i.test(type);
-  const passed = clientHeaders(isText ? headers : { ...headers, "content-type": undefined }, always);
-  if (/^text\/event-stream\b/i.test(type)) passed.push("x-accel-buffering", "no");
-  return { status: status >= 500 ? 502 : status, headers: passed };
-}
-
-const upstreamStatus: Record<UpstreamError["reason"], number> = { timeout: 504, unreachable: 502, refused: 502, "too-large": 502, broken: 502, "client-left": 499 };
-
-function failureOf(error: unknown): string {
-  if (error instanceof UpstreamError) return error.reason;
-  if (error instanceof Problem) return typeof error.extras.cause === "string" ? error.extras.cause : error.code;
-  return error instanceof WireError ? `json-rpc ${error.code}` : "internal";
-}
-
-/** Answers with the error, if there is still somebody to answer. @returns the status for the log. */
-function fail(error: unknown, id: RequestId | undefined, response: ServerResponse, info: RawInfo, { log }: GatewayOptions): number {
-  const { requestId } = info;
-  if (error instanceof UpstreamError && error.reason === "client-left") return upstreamStatus["client-left"];
-  if (response.headersSent) {
-    response.destroy();
-    return 502;
-  }
-  if (error instanceof Problem && error.code !== "upstream-refused") {
-    sendProblem(response, error, info);
-    return error.status;
-  }
-  if (error instanceof WireError) return sendJsonRpcError(response, info, error.status, error.code, error.message, error.id ?? id, error.data);
-  if (error instanceof Problem) return sendJsonRpcError(response, info, 502, errorCodes.internal, "The upstream's address is not allowed", id);
-  if (error instanceof UpstreamError) return sendJsonRpcError(response, info, upstreamStatus[error.reason], errorCodes.internal, error.message, id);
-  log.error("request.failed", { requestId, route, status: 500, error });
-  return sendJsonRpcError(response, info, 500, errorCodes.internal, "Something failed on our side", id);
-}
-
-function sendJsonRpcError(response: ServerResponse, { headers }: RawInfo, status: number, code: number, message: string, id: RequestId | undefined, data?: unknown): number {
-  response.writeHead(status, [...headers, "content-type", "application/json", "cache-control", "no-store"]);
-  response.end(JSON.stringify({ jsonrpc: "2.0", id: id ?? null, error: { code, message, ...(data === undefined ? {} : { data }) } }));
-  return status;
+/** A batch is of 2025-03-26; nothing modern may hide in one. */
+function eraOfAll(messages: Message | Message[], { headers }: IncomingMessage): Era {
+  if (!Array.isArray(messages)) return eraOf(messages, headers);
+  if (messages.some(({ hasEnvelope }) => hasEnvelope)) throw new WireError(400, errorCodes.invalidRequest, "Batches are not accepted");
+  return "legacy";
 }

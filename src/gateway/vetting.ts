@@ -5,10 +5,9 @@
 import { parseLosslessJson, parseUntrustedJson } from "../kernel/json.ts";
 import type { ServerState } from "../snapshot/index.ts";
 import type { Gate, ItemKind } from "../trust/index.ts";
+import type { Discovery, ListenFilter, Notification, Target } from "./exchange.ts";
 import { UpstreamError } from "./upstream/http.ts";
-
-type Members = Record<string, unknown>;
-const isObject = (value: unknown): value is Members => typeof value === "object" && value !== null && !Array.isArray(value);
+import { errorCodes, isObject, WireError, type Members, type RequestId } from "./wire/message.ts";
 
 /** Method → the kind of item that its name means. */
 export const itemKinds: Readonly<Record<string, ItemKind>> = {
@@ -25,6 +24,57 @@ const lists: Readonly<Record<string, { member: string; kind: Exclude<ItemKind, "
   "resources/list": { member: "resources", kind: "resource" },
   "resources/templates/list": { member: "resourceTemplates", kind: "resourceTemplate" },
 };
+
+/** @returns the upstream's own name for what is asked for. @throws WireError for what is withheld, as if it did not exist. */
+export async function admit(gate: Gate, server: ServerState, method: string, name: string, id?: RequestId): Promise<string> {
+  const kind = itemKinds[method];
+  if (kind === undefined) return name;
+  const admission = gate.admit(server, kind, name);
+  const { open, ...rest } = admission instanceof Promise ? await admission : admission;
+  if (!open) throw new WireError(200, errorCodes.invalidParams, kind === "resource" ? "Resource not found" : `Unknown ${kind}`, id, kind === "resource" ? { uri: name } : undefined);
+  return (rest as { name: string }).name;
+}
+
+/** A server behind its pins: only what is approved is shown, listed or called. */
+export function vettedTarget(gate: Gate, server: ServerState, target: Target): Target {
+  const changed = ({ method }: Notification) => {
+    const kinds = announcedKinds(Buffer.from(method));
+    if (kinds.length > 0) gate.changed(server, kinds);
+  };
+  return {
+    async discover(asking) {
+      const discovery = await target.discover(asking);
+      const { instructions } = vetResult(gate, server, "initialize", { serverInfo: discovery.serverInfo, ...(discovery.instructions === undefined ? {} : { instructions: discovery.instructions }) });
+      return { ...discovery, instructions: typeof instructions === "string" ? instructions : undefined } satisfies Discovery;
+    },
+    async request(exchange) {
+      const { method, params } = exchange;
+      const member = method.startsWith("resources/") ? "uri" : "name";
+      const name = params?.[member];
+      const asked = typeof name === "string" ? await admit(gate, server, method, name) : undefined;
+      const result = await target.request(asked === undefined || asked === name ? exchange : { ...exchange, params: { ...params, [member]: asked } });
+      return vetResult(gate, server, method, result);
+    },
+    async listen(listening) {
+      const { resourceSubscriptions, ...kinds } = listening.filter;
+      const open = await Promise.all((resourceSubscriptions ?? []).map((uri) => admit(gate, server, "resources/subscribe", uri).catch(() => undefined)));
+      const filter: ListenFilter = { ...kinds, ...(resourceSubscriptions === undefined ? {} : { resourceSubscriptions: open.filter((uri) => uri !== undefined) }) };
+      return target.listen({
+        ...listening,
+        filter,
+        notify(notification) {
+          changed(notification);
+          listening.notify(notification);
+        },
+      });
+    },
+    async inputSchema(tool, asking) {
+      const name = await admit(gate, server, "tools/call", tool).catch(() => undefined);
+      return name === undefined ? undefined : target.inputSchema(name, asking);
+    },
+    release: (session) => target.release(session),
+  };
+}
 
 /** The kinds of items that a piece of an event stream announces a change of. */
 export function announcedKinds(chunk: Buffer): ItemKind[] {

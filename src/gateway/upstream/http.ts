@@ -4,6 +4,7 @@
  */
 import type { ServerResponse } from "node:http";
 import type { Dispatcher } from "undici";
+import type { Rewriter } from "../wire/rewrite.ts";
 
 export interface Forwarding {
   dispatcher: Dispatcher;
@@ -22,6 +23,8 @@ export interface Forwarding {
   jsonLimit: number;
   /** The whole answer is collected (up to jsonLimit) and what this returns is sent. @throws to refuse the answer. */
   rewrite?: ((body: Buffer, contentType: string) => Buffer) | undefined;
+  /** Changes the answer while it streams, after `rewrite`; undefined: not this one. */
+  transform?: ((contentType: string) => Rewriter | undefined) | undefined;
   /** Sees every piece of an event stream. */
   watch?: ((chunk: Buffer) => void) | undefined;
   /** Turns the upstream's status and headers into the client's. @throws to refuse the answer. */
@@ -56,6 +59,7 @@ export function forward(options: Forwarding): Promise<Carried> {
     let limit = Number.POSITIVE_INFINITY;
     let left = false;
     let streams = false;
+    let rewriter: Rewriter | undefined;
     let whole: { status: number; headers: string[]; chunks: Buffer[]; contentType: string } | undefined;
     const onClose = () => {
       if (response.writableFinished) return;
@@ -83,6 +87,7 @@ export function forward(options: Forwarding): Promise<Carried> {
           status = translated.status;
           const contentType = String(headers["content-type"] ?? "");
           streams = contentType.startsWith("text/event-stream");
+          rewriter = options.transform?.(contentType);
           const collected = options.rewrite !== undefined && status < 300;
           if (!streams || collected) limit = jsonLimit;
           if (collected || (!streams && Number(headers["content-length"] ?? Number.POSITIVE_INFINITY) <= oneWrite)) {
@@ -97,19 +102,23 @@ export function forward(options: Forwarding): Promise<Carried> {
           if (bytes > limit) throw new UpstreamError("too-large", `The answer is larger than ${limit} bytes (SALLYPORT_RESPONSE_LIMIT)`);
           if (streams) options.watch?.(chunk);
           if (whole) whole.chunks.push(chunk);
-          else if (!response.write(chunk)) started.pause();
+          else {
+            const piece = rewriter ? rewriter.push(chunk) : chunk;
+            if (piece.length > 0 && !response.write(piece)) started.pause();
+          }
         },
         onResponseEnd() {
           settle();
           try {
             if (whole) {
               const received = Buffer.concat(whole.chunks);
-              const body = options.rewrite && whole.status < 300 && bytes > 0 ? options.rewrite(received, whole.contentType) : received;
+              const vetted = options.rewrite && whole.status < 300 && bytes > 0 ? options.rewrite(received, whole.contentType) : received;
+              const body = rewriter ? Buffer.concat([rewriter.push(vetted), rewriter.end()]) : vetted;
               whole.headers.push("content-length", String(body.length));
               response.writeHead(whole.status, whole.headers);
               // As latin1 text, byte for byte, node:http joins head and body into a single cheap write.
               response.end(body.toString("latin1"), "latin1");
-            } else response.end();
+            } else response.end(rewriter?.end() ?? "");
             resolve({ status, bytes });
           } catch (error) {
             reject(reasonOf(error as Error));

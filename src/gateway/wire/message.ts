@@ -1,21 +1,44 @@
-/** Reads what a client posts to an MCP endpoint: exactly one JSON-RPC 2.0 message. The bytes that were checked are the bytes that are sent. */
-import { parseUntrustedJson } from "../../kernel/json.ts";
+/** Reads what a client posts to an MCP endpoint: JSON-RPC 2.0 messages, without losing a digit. The bytes that were checked are the bytes that are sent. */
+import { parseLosslessJson } from "../../kernel/json.ts";
 import { Problem } from "../../kernel/problem.ts";
 
 /** JSON-RPC error codes that the gateway itself answers with (JSON-RPC 2.0 section 5.1; MCP 2026-07-28 basic, error codes). */
-export const errorCodes = { parse: -32700, invalidRequest: -32600, methodNotFound: -32601, invalidParams: -32602, internal: -32603, headerMismatch: -32020 } as const;
+export const errorCodes = {
+  parse: -32700,
+  invalidRequest: -32600,
+  methodNotFound: -32601,
+  invalidParams: -32602,
+  internal: -32603,
+  headerMismatch: -32020,
+  missingCapability: -32021,
+  unsupportedVersion: -32022,
+  /** Before 2026-07-28 only. */
+  sessionNotFound: -32001,
+  resourceNotFound: -32002,
+  urlElicitationRequired: -32042,
+  /** Of our own, outside the range that JSON-RPC and MCP keep for themselves: a limit of the gateway is reached. */
+  limitReached: 429,
+} as const;
 
+/** A whole number beyond 2^53 is kept as `RawJson` and echoed as it came. */
 export type RequestId = string | number;
 
+/** JSON as parsed losslessly: an object. */
+export type Members = Record<string, unknown>;
+
 export interface Message {
-  /** Undefined for notifications and responses. */
+  kind: "request" | "notification" | "response";
+  /** Undefined for notifications. */
   id: RequestId | undefined;
   /** Undefined for responses. */
   method: string | undefined;
-  /** The tool, prompt or resource that a request names. */
+  params: Members | undefined;
+  /** The tool, prompt, resource or task that a request names, as `Mcp-Name` mirrors it. */
   name: string | undefined;
-  /** `_meta["io.modelcontextprotocol/protocolVersion"]`, present from 2026-07-28 on. */
-  envelopeVersion: string | undefined;
+  /** Whether `_meta` names a protocol version: the envelope of 2026-07-28 and later. */
+  hasEnvelope: boolean;
+  /** The whole message. */
+  value: Members;
 }
 
 /** A refusal that is told in JSON-RPC terms, with the HTTP status that carries it. */
@@ -35,63 +58,68 @@ export class WireError extends Error {
   }
 }
 
-type Members = Record<string, unknown>;
-
-function isObject(value: unknown): value is Members {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+export function isObject(value: unknown): value is Members {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value);
 }
 
-/** @throws WireError for anything but one well-formed message. */
-export function readMessage(bytes: Uint8Array, maxBytes: number): Message {
+/** The `_meta` member under which 2026-07-28 puts the protocol version. */
+export const metaKeys = {
+  protocolVersion: "io.modelcontextprotocol/protocolVersion",
+  clientCapabilities: "io.modelcontextprotocol/clientCapabilities",
+  clientInfo: "io.modelcontextprotocol/clientInfo",
+  logLevel: "io.modelcontextprotocol/logLevel",
+  serverInfo: "io.modelcontextprotocol/serverInfo",
+  subscriptionId: "io.modelcontextprotocol/subscriptionId",
+  relatedTask: "io.modelcontextprotocol/related-task",
+} as const;
+
+/** The parameter that a request's `Mcp-Name` header mirrors (MCP 2026-07-28, Streamable HTTP; SEP-2663 for tasks). */
+const nameParameter: Record<string, string> = { "tools/call": "name", "prompts/get": "name", "resources/read": "uri", "tasks/get": "taskId", "tasks/update": "taskId", "tasks/cancel": "taskId" };
+
+export function mirroredName(method: string | undefined): string | undefined {
+  return method !== undefined && Object.hasOwn(nameParameter, method) ? nameParameter[method] : undefined;
+}
+
+/** One message, or the messages of a batch. @throws WireError for anything that is not well-formed. */
+export function readMessages(bytes: Uint8Array, maxBytes: number): Message | Message[] {
   let value: unknown;
   try {
-    value = parseUntrustedJson(bytes, { maxBytes });
+    value = parseLosslessJson(bytes, { maxBytes });
   } catch (error) {
     if (error instanceof Problem) throw new WireError(error.status, errorCodes.parse, error.message);
     throw error;
   }
-  if (Array.isArray(value)) throw new WireError(400, errorCodes.invalidRequest, "Batches are not accepted");
+  if (!Array.isArray(value)) return readMessage(value);
+  if (value.length === 0) throw new WireError(400, errorCodes.invalidRequest, "The batch is empty");
+  return value.map(readMessage);
+}
+
+function readMessage(value: unknown): Message {
   if (!isObject(value) || value["jsonrpc"] !== "2.0") throw new WireError(400, errorCodes.invalidRequest, "Not a JSON-RPC 2.0 message");
   const { id, method, params } = value;
-  const requestId = typeof id === "string" || (typeof id === "number" && Number.isInteger(id)) ? id : undefined;
+  const requestId = isRequestId(id) ? id : undefined;
   if (method === undefined) {
     if (requestId === undefined || !("result" in value || "error" in value)) throw new WireError(400, errorCodes.invalidRequest, "Neither a request nor a response", requestId);
-    return { id: undefined, method: undefined, name: undefined, envelopeVersion: undefined };
+    return { kind: "response", id: requestId, method: undefined, params: undefined, name: undefined, hasEnvelope: false, value };
   }
   if (typeof method !== "string" || method === "" || method.length > 200) throw new WireError(400, errorCodes.invalidRequest, "The method must be a string", requestId);
   if ("id" in value && requestId === undefined) throw new WireError(400, errorCodes.invalidRequest, "The id must be a string or a whole number");
   if (params !== undefined && !isObject(params)) throw new WireError(400, errorCodes.invalidParams, "params must be an object", requestId);
   const meta = params?.["_meta"];
-  const version = isObject(meta) ? meta["io.modelcontextprotocol/protocolVersion"] : undefined;
-  const name = params?.[method.startsWith("resources/") ? "uri" : "name"];
-  return { id: requestId, method, name: typeof name === "string" ? name : undefined, envelopeVersion: typeof version === "string" ? version : undefined };
+  const name = params?.[mirroredName(method) ?? (method.startsWith("resources/") ? "uri" : "name")];
+  return {
+    kind: requestId === undefined ? "notification" : "request",
+    id: requestId,
+    method,
+    params,
+    name: typeof name === "string" ? name : undefined,
+    hasEnvelope: isObject(meta) && Object.hasOwn(meta, metaKeys.protocolVersion),
+    value,
+  };
 }
 
-/** Methods whose `Mcp-Name` header mirrors a parameter (MCP 2026-07-28, Streamable HTTP). */
-const named = new Set(["tools/call", "prompts/get", "resources/read"]);
-
-/**
- * From 2026-07-28 on, headers mirror the body; whoever reads the body must refuse a request in which they disagree.
- * @throws WireError 400 with -32020 HeaderMismatch.
- */
-export function checkMirroredHeaders(message: Message, headers: Record<string, string | string[] | undefined>): void {
-  if (message.envelopeVersion === undefined || message.method === undefined) return;
-  const mismatch = (header: string) => new WireError(400, errorCodes.headerMismatch, `The ${header} header does not match the body`, message.id);
-  if (headers["mcp-protocol-version"] !== message.envelopeVersion) throw mismatch("MCP-Protocol-Version");
-  if (headers["mcp-method"] !== message.method) throw mismatch("Mcp-Method");
-  if (named.has(message.method) && decodeName(headers["mcp-name"]) !== message.name) throw mismatch("Mcp-Name");
-}
-
-/** The header's value for a name: as it is when it is visible ASCII, otherwise in base64. */
-export function encodeName(name: string): string {
-  return /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(name) && !name.startsWith("=?base64?") ? name : `=?base64?${Buffer.from(name).toString("base64")}?=`;
-}
-
-/** Values that are not plain ASCII travel as `=?base64?…?=`. */
-function decodeName(header: string | string[] | undefined): string | undefined {
-  if (typeof header !== "string") return undefined;
-  const match = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/.exec(header);
-  if (!match) return header.startsWith("=?base64?") ? undefined : header;
-  const bytes = Buffer.from(match[1] ?? "", "base64");
-  return bytes.toString("base64") === match[1] ? bytes.toString("utf8") : undefined;
+function isRequestId(id: unknown): id is RequestId {
+  if (typeof id === "string") return true;
+  if (typeof id === "number") return Number.isInteger(id);
+  return JSON.isRawJSON(id) && /^-?\d{1,40}$/.test(id.rawJSON);
 }
