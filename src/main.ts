@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import { createAudit, auditRoutes } from "./audit/index.ts";
 import type { Config } from "./config/index.ts";
 import { createGateway, frontLimits, type Peer } from "./gateway/index.ts";
-import { createGroups, createResources, createSetup, createThrottle, createTokens, createUsers, groupRoutes, identityRoutes, openKeys, resourceMetadataRoutes, type Tokens } from "./identity/index.ts";
+import { createApiKeys, createGroups, createResources, createServiceAccounts, createSetup, createThrottle, createTokens, createUsers, groupRoutes, identityRoutes, machineRoutes, openKeys, resourceMetadataRoutes, type Tokens } from "./identity/index.ts";
 import type { Log } from "./kernel/log.ts";
 import { allScopes } from "./kernel/scopes.ts";
 import { parseAllowList } from "./net/address.ts";
@@ -75,8 +75,10 @@ export async function startServer({ config, profile, log = createLog({ level: co
   const keys = await openKeys({ storage, audit, algorithm: config.SALLYPORT_SIGNING_ALGORITHM, lifetime: config.SALLYPORT_SIGNING_KEY_LIFETIME, tokenLifetime: config.SALLYPORT_TOKEN_LIFETIME, now });
   await keys.signing();
   const resources = createResources(publicUrl);
-  const tokens = createTokens({ keys, snapshot, issuer: publicUrl, lifetime: config.SALLYPORT_TOKEN_LIFETIME, now });
+  const apiKeys = createApiKeys({ storage, snapshot, audit, log, longestLife: config.SALLYPORT_API_KEY_MAX_LIFETIME, now });
+  const tokens = createTokens({ verifiers: [apiKeys.verifier], keys, snapshot, issuer: publicUrl, lifetime: config.SALLYPORT_TOKEN_LIFETIME, now });
   const users = createUsers({ storage, snapshot, audit, now });
+  const serviceAccounts = createServiceAccounts({ storage, snapshot, users, audit, now });
   const groups = createGroups({ storage, snapshot, audit, now });
   const throttle = createThrottle({ storage, now });
   const setup = createSetup({ storage, users, audit, lifetime: config.SALLYPORT_SETUP_LINK_LIFETIME, now });
@@ -116,6 +118,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
   const routes: Route[] = [
     ...identityRoutes({ tokens, keys, users, setup, throttle, audit, snapshot, resources, passwordGrant: passwordGrantAnswers(config, inbound.isLoopback) }),
     ...groupRoutes({ groups, users, snapshot }),
+    ...machineRoutes({ keys: apiKeys, accounts: serviceAccounts, users, snapshot }),
     ...resourceMetadataRoutes({ resources, issuer: publicUrl }),
     ...registryRoutes({ servers, snapshot, users, publicUrl, requireChange }),
     ...trustRoutes({ review, pins, snapshot, requireChange }),

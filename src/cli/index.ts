@@ -12,6 +12,7 @@ import { createApiClient, type ApiClient } from "./client.ts";
 import { configCommand } from "./config.ts";
 import { doctorCommand } from "./doctor.ts";
 import { groupCommands } from "./groups.ts";
+import { machineCommands } from "./machines.ts";
 import { createOutput, exitCodes, type Output } from "./output.ts";
 import { reviewCommands } from "./review.ts";
 import { scanCommand } from "./scan.ts";
@@ -51,6 +52,7 @@ export function createProgram(cli: Cli, startServer: StartServer): Command {
   scanCommand(program, cli);
   userCommands(program, cli);
   groupCommands(program, cli);
+  machineCommands(program, cli);
   auditCommands(program, cli);
   // --json and --url may stand anywhere, as people type them.
   for (const command of allCommands(program)) command.exitOverride().option("--json", "print JSON instead of text").option("--url <url>", "the Sallyport to talk to");

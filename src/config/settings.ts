@@ -57,6 +57,7 @@ export const settings = {
 
   SALLYPORT_PASSWORD_GRANT: setting({ group: "Identity", default: "loopback", schema: z.enum(["loopback", "enabled", "disabled"]), description: "OAuth2 password grant at POST /token: 'loopback' answers only while nobody beyond this machine comes in (listening on loopback, a public URL on loopback if any, no trusted proxies), 'enabled' always, 'disabled' never." }),
   SALLYPORT_TOKEN_LIFETIME: setting({ group: "Identity", default: "3600", schema: integer(60, 86_400), description: "Lifetime of access tokens, in seconds." }),
+  SALLYPORT_API_KEY_MAX_LIFETIME: setting({ group: "Identity", default: "31536000", schema: integer(60, 315_360_000), description: "Longest life that an API key may be given, in seconds." }),
   SALLYPORT_SETUP_LINK_LIFETIME: setting({ group: "Identity", default: "3600", schema: integer(60, 86_400), description: "Lifetime of the setup link, in seconds." }),
   SALLYPORT_SIGNING_ALGORITHM: setting({ group: "Identity", default: "EdDSA", schema: z.enum(["EdDSA", "ES256"]), description: "Signature algorithm of new access-token keys." }),
   SALLYPORT_SIGNING_KEY_LIFETIME: setting({ group: "Identity", default: "2592000", schema: integer(3600, 31_536_000), description: "Seconds after which a new signing key takes over; the old one verifies until its last token has expired." }),

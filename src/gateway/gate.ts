@@ -41,9 +41,14 @@ export function createToolGate({ snapshot, pins, now }: ToolGateOptions): ToolGa
     const { changes, ends } = pinned.get(serverId) ?? compile(serverId);
     return ends.length === 0 ? String(changes) : `${changes}.${ends.filter((end) => end <= now()).length}`;
   };
+  const useTool = (principal: Principal, server: ServerState, name: string) => authorize(snapshot, principal, { kind: "use-item", server, item: "tool", name });
   return {
-    view: (principal, server) => (use(principal, server).allowed ? pinsView(server.id) : undefined),
-    listed: (principal, server) => use(principal, server).allowed,
-    callable: use,
+    view(principal, server) {
+      if (!use(principal, server).allowed) return undefined;
+      const tools = principal.restrictions?.tools;
+      return tools === undefined ? pinsView(server.id) : `${pinsView(server.id)} ${JSON.stringify(tools)}`;
+    },
+    listed: (principal, server, tool) => useTool(principal, server, String(tool["name"])).allowed,
+    callable: useTool,
   };
 }

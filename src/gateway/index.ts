@@ -143,6 +143,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       const messages = body && readMessages(body, options.bodyLimit);
       account.message = Array.isArray(messages) ? messages[0] : messages;
       if (account.message?.method === "subscriptions/listen") open.add(watched);
+      if (account.server && messages) for (const message of Array.isArray(messages) ? messages : [messages]) requireItem(account.server, caller, message, info.requestId);
       if (endpoint.way === "messages" && messages) return await sse.post(call, query.get("sessionId"), messages);
       const isModern = messages !== undefined && eraOfAll(messages, request) === "modern";
       if (account.server && behind && (await passes(behind.peer, call, messages, isModern))) {
@@ -160,6 +161,16 @@ export function createGateway(options: GatewayOptions): Gateway {
     } finally {
       open.delete(watched);
     }
+  }
+
+  /** What an API key does not cover does not exist for it. Of merged endpoints the tool gate says the same. */
+  function requireItem(server: ServerState, caller: Principal, message: Message, requestId: string): void {
+    const item = itemOf(message);
+    if (item === undefined) return;
+    const decision = authorize(snapshot, caller, { kind: "use-item", server, item, name: message.name ?? "" });
+    if (decision.allowed) return;
+    audit.record({ type: "authorization.denied", actorId: caller.userId, requestId, subject: `server:${server.id}`, detail: { action: "use-item", needs: decision.needs } });
+    throw new WireError(403, errorCodes.invalidParams, `Unknown ${item}: ${message.name ?? ""}`, message.id);
   }
 
   /** Whether the bytes may pass: the upstream speaks the client's era over the same transport, and no session of a front's own is meant. */
@@ -208,6 +219,13 @@ export function createGateway(options: GatewayOptions): Gateway {
       sse.stop();
     },
   };
+}
+
+/** What a request is about to use, where that is one thing of the server's. */
+function itemOf({ method }: Message): "tool" | "prompt" | "resource" | undefined {
+  if (method === "tools/call") return "tool";
+  if (method === "prompts/get" || method === "completion/complete") return "prompt";
+  return method === "resources/read" || method === "resources/subscribe" ? "resource" : undefined;
 }
 
 function discoverOf(query: URLSearchParams): boolean | undefined {

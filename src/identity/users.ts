@@ -134,7 +134,7 @@ function requireStrength(password: string): void {
 }
 
 /** The last administrator can neither be disabled nor lose the scope. */
-async function requireAdministrator(transaction: Write): Promise<void> {
+export async function requireAdministrator(transaction: Write): Promise<void> {
   const active = await transaction.selectFrom("users").select("scopes").where("disabled", "=", 0).where("deleted_at", "is", null).execute();
   if (!active.some((row) => (JSON.parse(row.scopes) as unknown[]).includes("admin"))) throw problem("conflict", { detail: "That would leave no active administrator" });
 }

@@ -13,8 +13,10 @@ export type Action =
   | { kind: "route"; scopes: readonly Scope[] }
   /** Change or delete a server: its owner, or an administrator. */
   | { kind: "change-server"; server: ServerState }
-  /** Carry MCP traffic to a server: scope, grant, enabled. */
-  | { kind: "call-server"; server: ServerState | undefined };
+  /** Carry MCP traffic to a server: scope, grant, enabled, and what an API key is restricted to. */
+  | { kind: "call-server"; server: ServerState | undefined }
+  /** Use one thing that a server offers: the same, and a restriction to tools leaves nothing but these. */
+  | { kind: "use-item"; server: ServerState | undefined; item: "tool" | "prompt" | "resource"; name: string };
 
 export type Decision =
   | { allowed: true }
@@ -29,13 +31,40 @@ export function authorize(snapshot: Pick<Snapshot, "isGranted">, principal: Prin
     case "route":
       return action.scopes.every((scope) => principal.scopes.has(scope)) ? allowed : { allowed: false, because: "scope", needs: action.scopes };
     case "change-server":
+      if (!coversServer(principal, action.server)) return { allowed: false, because: "ownership", needs: ["restriction"] };
       return action.server.ownerId === principal.userId || principal.scopes.has("admin") ? allowed : { allowed: false, because: "ownership", needs: ["ownership"] };
     case "call-server": {
       if (!principal.scopes.has("tools:call")) return { allowed: false, because: "scope", needs: ["tools:call"] };
       const { server } = action;
-      return server?.enabled && snapshot.isGranted(principal.userId, server.id) ? allowed : { allowed: false, because: "unseen", needs: ["grant"] };
+      return server?.enabled && coversServer(principal, server) && snapshot.isGranted(principal.userId, server.id) ? allowed : { allowed: false, because: "unseen", needs: ["grant"] };
+    }
+    case "use-item": {
+      const decision = authorize(snapshot, principal, { kind: "call-server", server: action.server });
+      const tools = principal.restrictions?.tools;
+      if (!decision.allowed || tools === undefined) return decision;
+      return action.item === "tool" && tools.some((pattern) => matches(pattern, action.name)) ? allowed : { allowed: false, because: "unseen", needs: ["restriction"] };
     }
   }
+}
+
+function coversServer({ restrictions }: Principal, server: ServerState): boolean {
+  return restrictions?.servers === undefined || restrictions.servers.includes(server.name);
+}
+
+/** Whether a name is of a pattern's form, `*` standing for any text. Each part is looked for once, so the effort is linear. */
+export function matches(pattern: string, name: string): boolean {
+  const [first = "", ...rest] = pattern.split("*");
+  const last = rest.pop();
+  if (last === undefined) return name === pattern;
+  if (!name.startsWith(first) || name.length < first.length + last.length || !name.endsWith(last)) return false;
+  let at = first.length;
+  const end = name.length - last.length;
+  for (const part of rest) {
+    const found = name.indexOf(part, at);
+    if (found === -1 || found + part.length > end) return false;
+    at = found + part.length;
+  }
+  return true;
 }
 
 /**

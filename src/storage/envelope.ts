@@ -19,6 +19,8 @@ export interface Vault {
   open(place: Place, envelope: string): string;
   /** HMAC-SHA-256 under a key of its own per purpose, base64url: how bearer tokens and the like are stored. */
   keyedHash(purpose: string, value: string): string;
+  /** The same under root keys before rotation: for looking up what was stored then. */
+  previousKeyedHashes(purpose: string, value: string): string[];
   /** Names the current root key without revealing it. */
   readonly keyVersion: string;
 }
@@ -41,6 +43,7 @@ export function createVault(current: Secret, previous: readonly Secret[] = []): 
   const active = rootKey(current);
   const known = new Map([active, ...previous.map(rootKey)].map((key) => [key.version, key.envelopeKey]));
   const hashKeys = new Map<string, Buffer>();
+  const earlier = previous.map((root) => createVault(root));
   return {
     keyVersion: active.version,
     seal(place, plaintext) {
@@ -72,6 +75,7 @@ export function createVault(current: Secret, previous: readonly Secret[] = []): 
       }
       return createHmac("sha256", key).update(value).digest("base64url");
     },
+    previousKeyedHashes: (purpose, value) => earlier.map((vault) => vault.keyedHash(purpose, value)),
   };
 }
 
