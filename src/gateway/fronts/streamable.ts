@@ -124,6 +124,8 @@ export function createStreamableFront(options: FrontOptions): StreamableFront {
   }
 
   function tell({ replay }: Session, stream: Stream, data: string): void {
+    // What the stream begins with has the earlier id.
+    stream.reply?.open();
     const id = replay.append(stream.key, data);
     stream.reply?.event(encodeEvent(data, { id }));
   }
