@@ -3,12 +3,12 @@
  * Run as a program it is the command line: `sallyport serve`, `sallyport config`, and everything in cli/.
  */
 import { resolve } from "node:path";
-import { createAudit, auditRoutes } from "./audit/index.ts";
+import { openAudit, auditRoutes } from "./audit/index.ts";
 import type { Config } from "./config/index.ts";
 import { createGateway, frontLimits, type Peer } from "./gateway/index.ts";
 import { createApiKeys, createGroups, createResources, createServiceAccounts, createSetup, createThrottle, createTokens, createUsers, groupRoutes, identityRoutes, machineRoutes, openKeys, resourceMetadataRoutes, type Tokens } from "./identity/index.ts";
 import type { Log } from "./kernel/log.ts";
-import { allScopes } from "./kernel/scopes.ts";
+import { administratorScopes } from "./kernel/scopes.ts";
 import { parseAllowList } from "./net/address.ts";
 import { createApi } from "./net/api.ts";
 import { createGuard } from "./net/guard.ts";
@@ -67,7 +67,11 @@ export async function startServer({ config, profile, log = createLog({ level: co
     await inbound.stop(0);
     throw error;
   });
-  const audit = createAudit({ storage, log });
+  const audit = await openAudit({ storage, log, host: new URL(publicUrl).host, keepsBodies: config.SALLYPORT_AUDIT_BODIES, retentionDays: config.SALLYPORT_AUDIT_RETENTION_DAYS, now }).catch(async (error: unknown) => {
+    await inbound.stop(0);
+    await storage.close();
+    throw error;
+  });
   const snapshot = await openSnapshot({ storage });
   const guard = createGuard({ allow: parseAllowList(config.SALLYPORT_UPSTREAM_ALLOW), onBlocked: ({ host, rule }) => audit.record({ type: "outbound.blocked", detail: { host, rule } }) });
   const outbound = createOutbound({ guard });
@@ -83,7 +87,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
   const throttle = createThrottle({ storage, now });
   const setup = createSetup({ storage, users, audit, lifetime: config.SALLYPORT_SETUP_LINK_LIFETIME, now });
   if (config.SALLYPORT_ADMIN_USERNAME && config.SALLYPORT_ADMIN_PASSWORD && users.list().length === 0) {
-    await users.createFirst({ username: config.SALLYPORT_ADMIN_USERNAME, password: config.SALLYPORT_ADMIN_PASSWORD.reveal(), scopes: allScopes }, "environment");
+    await users.createFirst({ username: config.SALLYPORT_ADMIN_USERNAME, password: config.SALLYPORT_ADMIN_PASSWORD.reveal(), scopes: administratorScopes }, "environment");
   }
   const setupToken = await setup.createLink();
 
@@ -122,7 +126,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
     ...resourceMetadataRoutes({ resources, issuer: publicUrl }),
     ...registryRoutes({ servers, snapshot, users, publicUrl, requireChange }),
     ...trustRoutes({ review, pins, snapshot, requireChange }),
-    ...auditRoutes({ storage, audit }),
+    ...auditRoutes({ storage, audit, now }),
   ];
   routes.push(...opsRoutes({ storage, version, publicUrl, isServing: () => serving }, routes));
   const api = createApi({

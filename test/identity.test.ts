@@ -3,7 +3,7 @@ import { createHmac, createPrivateKey, generateKeyPairSync, randomBytes, sign } 
 import { decodeJwt, decodeProtectedHeader, exportJWK, generateKeyPair, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTokens, openKeys } from "../src/identity/index.ts";
-import { createAudit } from "../src/audit/index.ts";
+import { openAudit } from "../src/audit/index.ts";
 import { createLog } from "../src/ops/index.ts";
 import { adminName, adminPassword, databases, startWorld, tokenOf, type World } from "./world.ts";
 
@@ -335,9 +335,11 @@ describe("signing keys", () => {
   it("are shared by processes on one database", async () => {
     const world = await startWorld({ database: "postgres" });
     const log = createLog({ level: "silent" });
-    const keys = await openKeys({ storage: world.storage, audit: createAudit({ storage: world.storage, log }), algorithm: "EdDSA", lifetime: 3600, tokenLifetime: 60, now: Date.now });
+    const audit = await openAudit({ storage: world.storage, log, host: "other" });
+    const keys = await openKeys({ storage: world.storage, audit, algorithm: "EdDSA", lifetime: 3600, tokenLifetime: 60, now: Date.now });
     const other = createTokens({ keys, snapshot: { users: new Map([[decodeJwt(await world.admin()).sub ?? "", { id: "x", username: "x", scopes: [], disabled: false, epoch: 1, createdAt: 0 }]]) }, issuer: world.publicUrl, lifetime: 60, now: Date.now });
     await expect(other.verify(`Bearer ${await world.admin()}`, [world.publicUrl])).resolves.toMatchObject({ scopes: new Set(["servers:read", "servers:write", "admin", "tools:call"]) });
+    await audit.close();
     await world.end();
   });
 });

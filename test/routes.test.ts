@@ -73,7 +73,7 @@ describe("the authorization matrix", () => {
       const needed: readonly Scope[] = route.access.scopes;
       for (const holder of [...allScopes, "no scopes"] as const) {
         const response = await call(route, tokens.get(holder));
-        const permitted = needed.every((scope) => scope === holder);
+        const permitted = needed.every((scope) => scope === holder) || route.access.or === holder;
         if (permitted) expect([401, 403], `${route.operationId} with ${holder}`).not.toContain(response.status);
         else {
           expect(response.status, `${route.operationId} with ${holder}`).toBe(403);
@@ -90,13 +90,13 @@ describe("the authorization matrix", () => {
     for (const route of world.routes) {
       const operation = description.paths[route.path]?.[route.method];
       expect(operation, `${route.method} ${route.path}`).toBeDefined();
-      expect(operation?.security).toEqual(route.access === "anyone" ? [] : [{ OAuth2PasswordBearer: route.access.scopes }]);
+      expect(operation?.security).toEqual(route.access === "anyone" ? [] : [{ OAuth2PasswordBearer: route.access.scopes }, ...(route.access.or === undefined ? [] : [{ OAuth2PasswordBearer: [route.access.or] }])]);
       if (!["get", "delete"].includes(route.method) && route.path !== "/token") for (const [status, spec] of Object.entries(route.responses)) if (Number(status) < 204) expect(spec.schema, `${route.operationId} ${status}`).toBeDefined();
     }
     expect(description.components.securitySchemes).toEqual({
       OAuth2PasswordBearer: {
         type: "oauth2",
-        flows: { password: { tokenUrl: "token", scopes: { "servers:read": "Read MCP servers", "servers:write": "Create/update MCP servers", admin: "Administrative access", "tools:call": "Call tools through the gateway" } } },
+        flows: { password: { tokenUrl: "token", scopes: { "servers:read": "Read MCP servers", "servers:write": "Create/update MCP servers", admin: "Administrative access", "tools:call": "Call tools through the gateway", "audit:read": "Read the audit trail, and what was kept of calls" } } },
       },
     });
   });

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import pg from "pg";
 import { inject } from "vitest";
 import { readConfig, type Config } from "../src/config/index.ts";
-import { allScopes, type Scope } from "../src/kernel/scopes.ts";
+import { administratorScopes, type Scope } from "../src/kernel/scopes.ts";
 import { startServer, type Running } from "../src/main.ts";
 import { createLog } from "../src/ops/index.ts";
 import { endpointToken } from "./endpoint-token.ts";
@@ -91,7 +91,7 @@ export async function startWorld({ database = "sqlite", settings = {}, now }: Wo
     },
     login: (username, password, scope) => fetch(`${running.url}/token`, { method: "POST", body: new URLSearchParams({ grant_type: "password", username, password, ...(scope === undefined ? {} : { scope }) }) }),
     async admin(...scopes) {
-      return tokenOf(await this.login(adminName, adminPassword, (scopes.length > 0 ? scopes : allScopes).join(" ")));
+      return tokenOf(await this.login(adminName, adminPassword, (scopes.length > 0 ? scopes : administratorScopes).join(" ")));
     },
     async user(name, ...scopes) {
       const password = `${randomBytes(12).toString("base64url")} of ${name}`;

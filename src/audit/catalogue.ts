@@ -78,7 +78,13 @@ export const catalogue = {
   "request.refused": event("notice", "A request was refused before any handler saw it", "reason"),
   "server.started": event("notice", "The product started", "profile"),
   "server.stopped": event("notice", "The product stopped"),
-  "audit.read": event("info", "Audit events were read"),
+  "audit.read": event("info", "Audit events were read: recorded once a minute and reader", "what"),
+  "audit.body.read": event("notice", "What was captured of a call was unsealed for an auditor", "event"),
+  "audit.log.started": event("notice", "The log began: so many older events, the entries before this one, were taken into it", "adopted"),
+  "audit.events.lost": event("critical", "Events could not be written while the database was away, and were dropped", "count"),
+  "audit.row.refused": event("critical", "An event that waited to be taken into the log was not written by this product, or changed", "event", "type"),
+  "audit.key.created": event("notice", "A key that signs checkpoints was created", "keyId", "key"),
+  "audit.removed": event("notice", "Entries older than the retention time were removed from the log", "through", "days"),
 } as const satisfies Record<string, EventType>;
 
 export type EventName = keyof typeof catalogue;
@@ -92,4 +98,10 @@ export interface AuditEvent<N extends EventName = EventName> {
   subject?: string | undefined;
   requestId?: string | undefined;
   detail?: Partial<Record<DetailField<N>, string | number | boolean | readonly string[] | undefined>>;
+}
+
+/** What a call carried, as text: kept only where SALLYPORT_AUDIT_BODIES says so, and sealed. */
+export interface CallBody {
+  request?: string | undefined;
+  response?: string | undefined;
 }

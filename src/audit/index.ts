@@ -1,115 +1,198 @@
 /**
- * The audit trail. Administrative events are written in the transaction of what they report, so neither exists without the other;
- * the rest is queued and written in batches within milliseconds. The queue is bounded, and a loss is itself reported.
+ * The audit trail. Events of changes are written in the transaction of what they report, so neither exists without the other; the rest is
+ * queued and written in batches within a tenth of a second. All of them end in one tamper-evident log (entry.ts, log.ts). The queue is
+ * bounded, and a loss is itself an event; while the log cannot be written, changes are refused.
  */
 import { newId } from "../kernel/ids.ts";
-import type { Log } from "../kernel/log.ts";
-import type { Storage, Tables, Write } from "../storage/index.ts";
-import { CompiledQuery, type Insertable, type Kysely } from "kysely";
-import { catalogue, type AuditEvent, type EventName, type Outcome } from "./catalogue.ts";
+import type { Log as Journal } from "../kernel/log.ts";
+import { problem } from "../kernel/problem.ts";
+import type { Storage, Write } from "../storage/index.ts";
+import { sealBody } from "./bodies.ts";
+import type { AuditEvent, CallBody, EventName } from "./catalogue.ts";
+import { queue, rowOf } from "./entry.ts";
+import { openLog, sealRow, segmentSize, type Log, type Waiting } from "./log.ts";
 
+export { exportLines, logPage } from "./export.ts";
 export { auditRoutes } from "./routes.ts";
+export { createVerifier, proofSchema, verifyProof, type Report } from "./verify.ts";
+export { toOcsf } from "./ocsf.ts";
+export { toSyslog } from "./syslog.ts";
+export { eventSchemaDocument, eventsPage } from "./page.ts";
 
 export interface Audit {
-  /** Queues an event; never throws and never waits. */
-  record<N extends EventName>(event: AuditEvent<N>): void;
-  /** Writes an event within a transaction: the change and its event are one. */
+  /** Queues an event; never throws and never waits. `body` is kept only when `keepsBodies`. */
+  record<N extends EventName>(event: AuditEvent<N> & { body?: CallBody }): void;
+  /** Writes an event within a transaction: the change and its event are one. @throws Problem 503 when the trail cannot be written: then the change must not be made. */
   recordIn<N extends EventName>(transaction: Write, event: AuditEvent<N>): Promise<void>;
-  /** Resolves when everything recorded so far is stored. */
+  /** Whether what calls carry is kept, sealed (SALLYPORT_AUDIT_BODIES): ask before making a text of it. */
+  readonly keepsBodies: boolean;
+  /** Resolves when everything recorded so far is in the log. */
   flush(): Promise<void>;
+  /** Resolves when something was appended by this process, or after so many milliseconds. */
+  appended(milliseconds: number): Promise<void>;
+  readonly log: Log;
+  /** A new key for checkpoints, and a checkpoint signed by it and the one before. */
+  rotateKey(): Promise<{ keyId: string; verifier: string }>;
+  /** Removes entries that are older than the retention time. @returns how far, or undefined when there was nothing to remove. */
+  retain(): Promise<number | undefined>;
   close(): Promise<void>;
 }
 
-/** Values in the order of `columns`. */
-type Row = readonly (string | number | null)[];
-const columns = ["id", "at", "type", "severity", "outcome", "actor_id", "subject", "request_id", "detail"] as const satisfies readonly (keyof Insertable<Tables["audit_events"]>)[];
-/** Most rows of one transaction: few enough that writing never holds up a call for long. */
-const batch = 256;
-/** Rows of one statement: few sizes, so that each statement is compiled once. */
-const sizes = [64, 16, 4, 1] as const;
-
 export interface AuditOptions {
   storage: Storage;
-  log: Log;
+  /** The log on standard output: told when the trail cannot be written. */
+  log: Journal;
+  /** Host of the deployment, with port: how its log is called. */
+  host: string;
+  keepsBodies?: boolean;
+  /** 0 keeps everything. */
+  retentionDays?: number;
+  now?: () => number;
   /** Most events held in memory while the database is away. */
   capacity?: number;
   /** Milliseconds between batches. */
   interval?: number;
 }
 
-export function createAudit({ storage, log, capacity = 50_000, interval = 50 }: AuditOptions): Audit {
-  const queue: Row[] = [];
+const day = 86_400_000;
+const [chores, retentionChores] = [1000, 3_600_000];
+
+/** @throws Error when the log cannot be written: then nothing should start. */
+export async function openAudit({ storage, log: journal, host, keepsBodies = false, retentionDays = 0, now = Date.now, capacity = 50_000, interval = 100 }: AuditOptions): Promise<Audit> {
+  const waiting: Waiting[] = [];
+  const listeners = new Set<() => void>();
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
   let lost = 0;
-  const blank = Object.fromEntries(columns.map((column) => [column, ""])) as unknown as Insertable<Tables["audit_events"]>;
-  const statements = new Map(sizes.map((size) => [size, storage.db.insertInto("audit_events").values(Array.from({ length: size }, () => blank)).compile().sql]));
-  const insert = async (database: Kysely<Tables>, rows: readonly Row[]): Promise<void> => {
-    for (let start = 0; start < rows.length; ) {
-      const size = sizes.find((candidate) => candidate <= rows.length - start) ?? 1;
-      await database.executeQuery(CompiledQuery.raw(statements.get(size) ?? "", rows.slice(start, start + size).flat()));
-      start += size;
-    }
-  };
+  let failing = false;
+  let closed = false;
+  /** Something of this process, or of one that ended early, may be in the outbox. */
+  let lookIntoOutbox = true;
 
+  const recordIn: Audit["recordIn"] = async (transaction, event) => {
+    if (failing) throw unwritable();
+    const at = now();
+    await transaction.insertInto("audit_outbox").values(sealRow(storage.vault, rowOf(event, newId(at), at))).execute().catch((cause: unknown) => Promise.reject(unwritable(cause)));
+    lookIntoOutbox = true;
+    schedule();
+  };
+  const record: Audit["record"] = ({ body, ...event }) => {
+    if (waiting.length >= capacity) {
+      if (lost++ === 0) journal.error("audit.queue.full", { count: waiting.length });
+      return;
+    }
+    const at = now();
+    const id = newId(at);
+    if (body === undefined || !keepsBodies) waiting.push({ event: queue(event, id, at) });
+    else {
+      const { envelope, commitment } = sealBody(storage.vault, id, body);
+      waiting.push({ event: queue(event, id, at, commitment), body: { event_id: id, at, envelope } });
+    }
+    schedule();
+  };
   const drain = async (): Promise<void> => {
-    while (queue.length > 0) {
-      const rows = queue.slice(0, batch);
-      try {
-        await storage.db.transaction().execute((transaction) => insert(transaction, rows));
-        queue.splice(0, rows.length);
+    try {
+      while (waiting.length > 0 || lookIntoOutbox) {
+        const look = lookIntoOutbox;
+        lookIntoOutbox = false;
+        const { written, fromOutbox } = await log.write(waiting, look).catch((error: unknown) => {
+          lookIntoOutbox ||= look;
+          throw error;
+        });
+        waiting.splice(0, written);
+        lookIntoOutbox ||= fromOutbox === segmentSize;
+        failing = false;
         if (lost > 0) {
-          log.error("audit.events.lost", { count: lost });
+          const count = lost;
           lost = 0;
+          record({ type: "audit.events.lost", detail: { count } });
         }
-      } catch (error) {
-        log.error("audit.write.failed", { error, count: queue.length });
-        return;
+        for (const listener of listeners) listener();
+        // Between batches others have their turn.
+        if (waiting.length > 0) await new Promise((resolve) => setImmediate(resolve));
       }
+    } catch (error) {
+      failing = true;
+      journal.error("audit.write.failed", { error, count: waiting.length });
     }
   };
   const write = (): Promise<void> => (writing = writing.then(drain));
-  const schedule = () => {
+  function schedule(): void {
+    if (failing || closed) return;
     timer ??= setTimeout(() => {
       timer = undefined;
-      void write().then(() => {
-        if (queue.length > 0) schedule();
-      });
+      void write();
     }, interval);
+  }
+  const flush = () => {
+    lookIntoOutbox = true;
+    return write();
   };
 
-  return {
-    record(event) {
-      if (queue.length >= capacity) {
-        if (lost++ === 0) log.error("audit.queue.full", { count: queue.length });
-        return;
-      }
-      queue.push(rowOf(event));
-      schedule();
+  const log = await openLog({ storage, host, now, recordIn });
+  await flush();
+  if (failing) throw new Error("The audit log cannot be written");
+  await log.checkpoint();
+
+  const guarded = (what: string, work: () => Promise<unknown>) => void work().catch((error: unknown) => journal.error(what, { error }));
+  // Tries again after a failure, looks for what another process left in the outbox, and signs what has been unsigned for a minute.
+  const chore = setInterval(() => {
+    guarded("audit.checkpoint.failed", async () => {
+      await flush();
+      if (!failing && log.isCheckpointDue()) await log.checkpoint();
+    });
+  }, chores);
+  const audit: Audit = {
+    record,
+    recordIn,
+    keepsBodies,
+    flush,
+    log,
+    appended: (milliseconds) =>
+      new Promise((resolve) => {
+        const done = () => {
+          clearTimeout(limit);
+          listeners.delete(done);
+          resolve();
+        };
+        const limit = setTimeout(done, milliseconds);
+        listeners.add(done);
+      }),
+    async rotateKey() {
+      const key = await log.rotateKey();
+      await flush();
+      await log.checkpoint();
+      return key;
     },
-    async recordIn(transaction, event) {
-      await insert(transaction, [rowOf(event)]);
+    async retain() {
+      if (retentionDays === 0) return undefined;
+      const before = now() - retentionDays * day;
+      const through = await log.removable(before);
+      if (through === undefined) return undefined;
+      // First it is said, in the log and under a signature; only then done. Killed between the two, it is said again and done.
+      await storage.write((transaction) => recordIn(transaction, { type: "audit.removed", detail: { through, days: retentionDays } }));
+      await flush();
+      if (failing) throw unwritable();
+      await log.checkpoint();
+      await log.remove(through, before);
+      return through;
     },
-    flush: write,
     async close() {
       clearTimeout(timer);
-      await write();
+      clearInterval(chore);
+      clearInterval(retaining);
+      closed = true;
+      for (const listener of listeners) listener();
+      await flush();
+      if (!failing) await log.checkpoint();
     },
   };
+  const retaining = setInterval(() => guarded("audit.retention.failed", () => audit.retain()), retentionChores);
+  chore.unref();
+  retaining.unref();
+  return audit;
 }
 
-/** What an event's name says of how it went, unless the event itself says otherwise. */
-function outcomeOf(type: EventName): Outcome {
-  if (type.endsWith(".denied")) return "denied";
-  return /\.(?:failed|refused|blocked|throttled)$/.test(type) ? "failure" : "success";
-}
-
-function rowOf(event: AuditEvent): Row {
-  const { severity, detail: known } = catalogue[event.type];
-  const detail: Record<string, unknown> = {};
-  for (const field of known) {
-    const value = (event.detail as Record<string, unknown> | undefined)?.[field];
-    if (value !== undefined) detail[field] = typeof value === "string" ? value.slice(0, 512) : value;
-  }
-  return [newId(), Date.now(), event.type, severity, event.outcome ?? outcomeOf(event.type), event.actorId ?? null, event.subject ?? null, event.requestId ?? null, JSON.stringify(detail)];
+function unwritable(cause?: unknown): Error {
+  return problem("unavailable", { detail: "The audit trail cannot be written, so the change was not made", headers: { "retry-after": "2" }, cause });
 }

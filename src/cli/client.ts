@@ -25,6 +25,8 @@ export interface ApiClient {
   send(method: string, path: string, body?: unknown): Promise<void>;
   /** @param path of an endpoint of the gateway. @returns the token at hand if it is for that endpoint, or one exchanged for it (RFC 8693). */
   tokenFor(path: string): Promise<string | undefined>;
+  /** For answers that are plain text. */
+  text(path: string): Promise<string>;
   form<S extends z.ZodType>(path: string, fields: Record<string, string>, schema: S): Promise<z.output<S>>;
 }
 
@@ -55,7 +57,7 @@ export function createApiClient(environment: CliEnvironment, url?: string): ApiC
   const base = url ?? environment.url ?? stored?.url ?? defaultUrl;
   const token = environment.token ?? (stored?.url === base && stored.expiresAt > Date.now() ? stored.token : undefined);
 
-  const send = async (method: string, path: string, init: RequestInit, withToken = true): Promise<unknown> => {
+  const receive = async (method: string, path: string, init: RequestInit, withToken = true): Promise<Uint8Array> => {
     let response: Response;
     try {
       response = await fetch(`${base}${path}`, { ...init, method, redirect: "error", headers: { ...(token && withToken ? { authorization: `Bearer ${token}` } : {}), ...(init.headers as Record<string, string>) } });
@@ -63,11 +65,11 @@ export function createApiClient(environment: CliEnvironment, url?: string): ApiC
       throw new CliError(`${base} does not answer`, exitCodes.unreachable, "Is it running ('npm start')? Otherwise give --url or set SALLYPORT_URL.");
     }
     const bytes = new Uint8Array(await response.arrayBuffer());
-    const body = bytes.length === 0 ? undefined : parseUntrustedJson(bytes, { maxBytes: 64 * 1024 * 1024, maxItems: 10_000_000, limitName: "the command line's limit" });
-    if (response.ok) return body;
-    const known = problemBody.safeParse(body);
+    if (response.ok) return bytes;
+    const known = problemBody.safeParse(parsed(bytes));
     throw new CliError(known.success ? describe(known.data) : `${base} answered ${response.status}`, codeOf(response.status), hintOf(response.status, known.data?.hint));
   };
+  const send = async (method: string, path: string, init: RequestInit, withToken = true): Promise<unknown> => parsed(await receive(method, path, init, withToken));
   const json = (body: unknown): RequestInit => (body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } });
   const form: ApiClient["form"] = async (path, fields, schema) => schema.parse(await send("POST", path, { body: new URLSearchParams(fields) }, false));
   return {
@@ -85,6 +87,7 @@ export function createApiClient(environment: CliEnvironment, url?: string): ApiC
     },
     call: async (method, path, schema, body) => schema.parse(await send(method, path, json(body))),
     send: async (method, path, body) => void (await send(method, path, json(body))),
+    text: async (path) => new TextDecoder().decode(await receive("GET", path, {})),
     form,
   };
 }
@@ -96,6 +99,10 @@ function audienceOf(token: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+function parsed(bytes: Uint8Array): unknown {
+  return bytes.length === 0 ? undefined : parseUntrustedJson(bytes, { maxBytes: 64 * 1024 * 1024, maxItems: 10_000_000, limitName: "the command line's limit" });
 }
 
 function describe({ detail, errors = [], reference }: z.output<typeof problemBody>): string {

@@ -66,6 +66,8 @@ function allCommands(command: Command): Command[] {
 export async function runCommandLine(argv: readonly string[], { startServer }: { startServer: StartServer }): Promise<void> {
   const output = createOutput({ out: (text) => process.stdout.write(text), err: (text) => process.stderr.write(text), columns: process.stdout.isTTY ? process.stdout.columns : undefined, interactive: process.stderr.isTTY });
   output.json = argv.includes("--json");
+  // Whoever reads the output may have read enough (`| head`).
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? exitCodes.ok : exitCodes.failed));
   try {
     const url = optionValue(argv, "--url");
     const environment = readCliEnvironment();

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { Secret } from "../kernel/secret.ts";
 
-export type SettingGroup = "Listening" | "Storage" | "Secrets" | "First administrator" | "Identity" | "Upstream servers" | "Limits" | "Operations" | "Command line";
+export type SettingGroup = "Listening" | "Storage" | "Secrets" | "First administrator" | "Identity" | "Upstream servers" | "Limits" | "Audit" | "Operations" | "Command line";
 
 export interface Setting<T = unknown> {
   group: SettingGroup;
@@ -89,6 +89,9 @@ export const settings = {
   SALLYPORT_CALLS_PER_SESSION: setting({ group: "Limits", default: "64", schema: integer(1, 100_000), description: "Requests of one session that may run at once." }),
   SALLYPORT_SUBSCRIPTIONS: setting({ group: "Limits", default: "256", schema: integer(1, 100_000), description: "Resources that one session or subscription may follow." }),
   SALLYPORT_BATCH_LIMIT: setting({ group: "Limits", default: "50", schema: integer(1, 10_000), description: "Messages in one batch (2025-03-26 only)." }),
+
+  SALLYPORT_AUDIT_BODIES: setting({ group: "Audit", default: "no", schema: yes, description: "Keep what tool calls carry, sealed, for those with the scope audit:read. The rest of the audit trail never has it." }),
+  SALLYPORT_AUDIT_RETENTION_DAYS: setting({ group: "Audit", default: "0", schema: integer(0, 36_500), description: "Days after which audit events are removed, under a signed checkpoint; 0 keeps them all." }),
 
   SALLYPORT_LOG_LEVEL: setting({ group: "Operations", default: "info", schema: z.enum(["debug", "info", "warn", "error", "silent"]), description: "Least severe log line written." }),
 

@@ -2,7 +2,7 @@
 import type { Audit } from "../audit/index.ts";
 import { newToken } from "../kernel/ids.ts";
 import { problem } from "../kernel/problem.ts";
-import { allScopes } from "../kernel/scopes.ts";
+import { administratorScopes } from "../kernel/scopes.ts";
 import type { Storage } from "../storage/index.ts";
 import type { Users } from "./users.ts";
 
@@ -43,7 +43,7 @@ export function createSetup({ storage, users, audit, lifetime, now }: SetupOptio
     },
     async complete(token, username, password) {
       if (!(await this.isOpen(token))) throw gone();
-      const id = await users.createFirst({ username, password, scopes: allScopes }, "setup link", async (transaction) => {
+      const id = await users.createFirst({ username, password, scopes: administratorScopes }, "setup link", async (transaction) => {
         // Deleting is what spends the link: of two at once, one finds nothing to delete.
         const { numDeletedRows } = await transaction.deleteFrom("setup_tokens").where("token_hash", "=", hashOf(token)).where("expires_at", ">", now()).executeTakeFirst();
         if (numDeletedRows !== 1n) throw gone();

@@ -4,10 +4,13 @@ export const scopes = {
   "servers:write": "Create/update MCP servers",
   admin: "Administrative access",
   "tools:call": "Call tools through the gateway",
+  "audit:read": "Read the audit trail, and what was kept of calls",
 } as const;
 
 export type Scope = keyof typeof scopes;
 export const allScopes = Object.keys(scopes) as Scope[];
+/** What the first administrator holds. Who may open what calls carried is appointed, and that leaves an event. */
+export const administratorScopes = allScopes.filter((scope) => scope !== "audit:read");
 
 export function isScope(text: string): text is Scope {
   return Object.hasOwn(scopes, text);

@@ -58,7 +58,8 @@ async function answer(context: Context<{ Bindings: Bindings }>, route: Route, op
   try {
     if (route.access !== "anyone") {
       principal = await options.authenticate(request.headers.get("authorization") ?? undefined, request);
-      options.requireScopes(principal, route.access.scopes, request);
+      const { scopes, or } = route.access;
+      options.requireScopes(principal, or !== undefined && principal.scopes.has(or) ? [or] : scopes, request);
     }
     const input = {
       params: route.params ? parse(route.params, context.req.param(), "path") : undefined,

@@ -65,7 +65,7 @@ function operation(route: Route): Json {
     operationId: route.operationId,
     summary: route.summary,
     tags: [route.tag],
-    ...(route.access === "anyone" ? { security: [] } : { security: [{ OAuth2PasswordBearer: route.access.scopes }] }),
+    ...(route.access === "anyone" ? { security: [] } : { security: [{ OAuth2PasswordBearer: route.access.scopes }, ...(route.access.or === undefined ? [] : [{ OAuth2PasswordBearer: [route.access.or] }])] }),
     parameters: [...parameters(route.params, "path"), ...parameters(route.query, "query")],
     ...(route.body ? { requestBody: { required: true, content: { [route.body.type === "json" ? "application/json" : "application/x-www-form-urlencoded"]: { schema: jsonSchema(route.body.schema, "input") } } } } : {}),
     responses,

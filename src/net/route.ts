@@ -44,8 +44,8 @@ export interface Route {
   operationId: string;
   summary: string;
   tag: string;
-  /** Scopes that are all needed (none, if `self` says that the route serves each caller what is the caller's own), or "anyone" for a route that needs no token. There is no default. */
-  access: { scopes: readonly Scope[]; self?: true } | "anyone";
+  /** Scopes that are all needed (holding `or` instead is enough too; none, if `self` says that the route serves each caller what is the caller's own), or "anyone" for a route that needs no token. There is no default. */
+  access: { scopes: readonly Scope[]; or?: Scope; self?: true } | "anyone";
   params?: z.ZodType;
   query?: z.ZodType;
   body?: { schema: z.ZodType; type: "json" | "form" };

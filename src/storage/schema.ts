@@ -89,7 +89,8 @@ export interface ThrottleTable {
   blocked_until: number;
 }
 
-export interface AuditTable {
+/** Events of changes, written in the transaction of the change; the log takes them from here within moments. */
+export interface AuditOutboxTable {
   sequence: Generated<number>;
   id: string;
   at: number;
@@ -103,6 +104,75 @@ export interface AuditTable {
   request_id: string | null;
   /** JSON object of allow-listed fields. */
   detail: string;
+  /** Keyed hash of the event; null for events that are older than the log. */
+  seal: string | null;
+}
+
+/** One row, id 1: where the log stands. Whoever appends must find it as expected. */
+export interface AuditChainTable {
+  id: number;
+  /** Names the log in its checkpoints; set at the first start. */
+  origin: string | null;
+  /** Entries so far. */
+  size: number;
+  /** Hash of the last entry, hexadecimal. */
+  hash: string;
+  /** Right edge of the Merkle tree: hexadecimal hashes, separated by blanks. */
+  frontier: string;
+  /** Entries that retention has removed; their frontier is in the checkpoint of this size. */
+  removed: number;
+  /** Rows of the outbox up to this one are older than the log, and have no seal. */
+  adopted: number;
+}
+
+/** Entries that were written together. Merely how they are stored: chain and tree know only entries. */
+export interface AuditSegmentTable {
+  /** Sequence numbers. */
+  first: number;
+  last: number;
+  /** Earliest and latest time of an event in it. */
+  first_at: number;
+  last_at: number;
+  /** What its entries can be found by, a line each: "type:…", "outcome:…", "actor:…", "subject:…". */
+  terms: string;
+  /** JSON lines. */
+  entries: string;
+}
+
+/** Inner nodes of the Merkle tree over 256, 65,536, … entries. */
+export interface AuditNodeTable {
+  level: number;
+  position: number;
+  hash: string;
+}
+
+export interface AuditCheckpointTable {
+  size: number;
+  at: number;
+  /** Hash of the last entry it covers. */
+  hash: string;
+  frontier: string;
+  /** C2SP signed note. */
+  note: string;
+}
+
+export interface AuditKeyTable {
+  /** Eight hexadecimal digits, as in signed notes. */
+  key_id: string;
+  name: string;
+  /** C2SP verifier key. */
+  verifier: string;
+  /** Envelope of the PKCS #8 key. */
+  private_key: string;
+  created_at: number;
+}
+
+export interface AuditBodyTable {
+  /** Id of the event. */
+  event_id: string;
+  at: number;
+  /** Envelope of what was captured of the call. */
+  envelope: string;
 }
 
 /** What a server said of one tool, prompt, resource, template or of itself: every version ever seen, by digest. */
@@ -277,7 +347,13 @@ export interface Tables {
   signing_keys: SigningKeyTable;
   setup_tokens: SetupTokenTable;
   throttles: ThrottleTable;
-  audit_events: AuditTable;
+  audit_outbox: AuditOutboxTable;
+  audit_chain: AuditChainTable;
+  audit_segments: AuditSegmentTable;
+  audit_nodes: AuditNodeTable;
+  audit_checkpoints: AuditCheckpointTable;
+  audit_keys: AuditKeyTable;
+  audit_bodies: AuditBodyTable;
   trust_items: TrustItemTable;
   trust_decisions: TrustDecisionTable;
   trust_overrides: TrustOverrideTable;

@@ -19,7 +19,7 @@ const layers: Record<string, readonly string[]> = {
   trust: [...foundation, "audit", "policy", "identity"],
   gateway: [...foundation, "audit", "policy", "identity", "trust"],
   ops: [...foundation, "audit", "policy"],
-  cli: ["kernel", "config", "net", "trust"],
+  cli: ["kernel", "config", "net", "trust", "audit"],
 };
 /** What may be imported file by file; of all others only the index. */
 const open = ["kernel", "net"];
