@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import { openAudit, auditRoutes } from "./audit/index.ts";
 import type { Config } from "./config/index.ts";
 import { createGateway, frontLimits, type Peer } from "./gateway/index.ts";
-import { createApiKeys, createGroups, createResources, createServiceAccounts, createSetup, createThrottle, createTokens, createUsers, groupRoutes, identityRoutes, machineRoutes, openKeys, resourceMetadataRoutes, type Tokens } from "./identity/index.ts";
+import { createApiKeys, createGroups, createResources, createServiceAccounts, createSetup, createThrottle, createTokens, createUsers, groupRoutes, identityRoutes, machineRoutes, openKeys, openRevocations, createOAuth, resourceMetadataRoutes, type ReadSession, type Tokens } from "./identity/index.ts";
 import type { Log } from "./kernel/log.ts";
 import { administratorScopes } from "./kernel/scopes.ts";
 import { parseAllowList } from "./net/address.ts";
@@ -42,11 +42,13 @@ export interface StartOptions {
   profile: "local" | "production";
   log?: Log;
   now?: () => number;
+  /** Who is signed in in a browser. */
+  readSession?: ReadSession;
 }
 
 const graceMilliseconds = 10_000;
 
-export async function startServer({ config, profile, log = createLog({ level: config.SALLYPORT_LOG_LEVEL }), now = Date.now }: StartOptions): Promise<Running> {
+export async function startServer({ config, profile, log = createLog({ level: config.SALLYPORT_LOG_LEVEL }), now = Date.now, readSession = async () => undefined }: StartOptions): Promise<Running> {
   const dataDir = resolve(config.SALLYPORT_DATA_DIR);
   const inbound = await openInbound({
     host: config.SALLYPORT_HOST,
@@ -80,7 +82,8 @@ export async function startServer({ config, profile, log = createLog({ level: co
   await keys.signing();
   const resources = createResources(publicUrl);
   const apiKeys = createApiKeys({ storage, snapshot, audit, log, longestLife: config.SALLYPORT_API_KEY_MAX_LIFETIME, now });
-  const tokens = createTokens({ verifiers: [apiKeys.verifier], keys, snapshot, issuer: publicUrl, lifetime: config.SALLYPORT_TOKEN_LIFETIME, now });
+  const revocations = await openRevocations({ storage, tokenLifetime: config.SALLYPORT_TOKEN_LIFETIME, now });
+  const tokens = createTokens({ verifiers: [apiKeys.verifier], keys, snapshot, issuer: publicUrl, lifetime: config.SALLYPORT_TOKEN_LIFETIME, now, isRevoked: revocations.isRevoked });
   const users = createUsers({ storage, snapshot, audit, now });
   const serviceAccounts = createServiceAccounts({ storage, snapshot, users, audit, now });
   const groups = createGroups({ storage, snapshot, audit, now });
@@ -118,9 +121,11 @@ export async function startServer({ config, profile, log = createLog({ level: co
     audit.record({ type: "authorization.denied", actorId: principal.userId, requestId: request.id, subject: `server:${server.id}`, detail: { action: "change-server", needs: decision.needs } });
     throw denial(decision);
   };
+  const oauth = createOAuth({ storage, snapshot, audit, log, keys, tokens, revocations, resources, throttle, outbound, readSession, issuer: publicUrl, profile: config.SALLYPORT_OAUTH_PROFILE, clientHosts: config.SALLYPORT_OAUTH_CLIENT_HOSTS, registration: config.SALLYPORT_OAUTH_REGISTRATION === "enabled", tokenLifetime: config.SALLYPORT_TOKEN_LIFETIME, refreshLifetime: config.SALLYPORT_REFRESH_LIFETIME, now });
   let serving = true;
   const routes: Route[] = [
-    ...identityRoutes({ tokens, keys, users, setup, throttle, audit, snapshot, resources, passwordGrant: passwordGrantAnswers(config, inbound.isLoopback) }),
+    ...identityRoutes({ tokens, keys, users, setup, throttle, audit, snapshot, resources, oauth, passwordGrant: passwordGrantAnswers(config, inbound.isLoopback) }),
+    ...oauth.routes,
     ...groupRoutes({ groups, users, snapshot }),
     ...machineRoutes({ keys: apiKeys, accounts: serviceAccounts, users, snapshot }),
     ...resourceMetadataRoutes({ resources, issuer: publicUrl }),
@@ -189,6 +194,8 @@ export async function startServer({ config, profile, log = createLog({ level: co
       await audit.close();
       await outbound.close();
       pins.close();
+      oauth.close();
+      revocations.close();
       snapshot.close();
       keys.close();
       await storage.close();

@@ -7,7 +7,7 @@ import pg from "pg";
 import { inject } from "vitest";
 import { readConfig, type Config } from "../src/config/index.ts";
 import { administratorScopes, type Scope } from "../src/kernel/scopes.ts";
-import { startServer, type Running } from "../src/main.ts";
+import { startServer, type Running, type StartOptions } from "../src/main.ts";
 import { createLog } from "../src/ops/index.ts";
 import { endpointToken } from "./endpoint-token.ts";
 
@@ -40,9 +40,11 @@ export interface WorldOptions {
   database?: DatabaseKind;
   settings?: Record<string, string>;
   now?: () => number;
+  /** Who is signed in in a browser, instead of the product's own sessions. */
+  readSession?: StartOptions["readSession"];
 }
 
-export async function startWorld({ database = "sqlite", settings = {}, now }: WorldOptions = {}): Promise<World> {
+export async function startWorld({ database = "sqlite", settings = {}, now, readSession }: WorldOptions = {}): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-test-"));
   const databaseUrl = database === "postgres" ? await createDatabase() : undefined;
   const config = readConfig({
@@ -56,7 +58,7 @@ export async function startWorld({ database = "sqlite", settings = {}, now }: Wo
     ...settings,
   });
   const logLines: string[] = [];
-  const start = () => startServer({ config, profile: "production", log: createLog({ level: "debug", write: (line) => void logLines.push(line) }), ...(now ? { now } : {}) });
+  const start = () => startServer({ config, profile: "production", log: createLog({ level: "debug", write: (line) => void logLines.push(line) }), ...(now ? { now } : {}), ...(readSession ? { readSession } : {}) });
   let running = await start();
 
   const exchanged = new Map<string, string>();

@@ -7,6 +7,8 @@ export { createServiceAccounts } from "./machines/service-accounts.ts";
 export { openKeys } from "./keys.ts";
 export { resourceMetadataRoutes } from "./resource-metadata.ts";
 export { challengeHints, createResources, type Resources } from "./resources.ts";
+export { createOAuth, type ReadSession } from "./oauth/index.ts";
+export { openRevocations } from "./revocations.ts";
 export { identityRoutes } from "./routes.ts";
 export { createSetup } from "./setup.ts";
 export { createThrottle } from "./throttle.ts";

@@ -8,6 +8,7 @@ import type { Snapshot, UserState } from "../snapshot/index.ts";
 import { accessTokenType, exchangeGrantType, exchangeToken } from "./exchange.ts";
 import type { Keys } from "./keys.ts";
 import { html, page, pageHeaders } from "../net/html.ts";
+import type { OAuth } from "./oauth/index.ts";
 import type { Resources } from "./resources.ts";
 import type { Setup } from "./setup.ts";
 import type { Throttle } from "./throttle.ts";
@@ -23,6 +24,8 @@ export interface IdentityRoutes {
   audit: Audit;
   snapshot: Pick<Snapshot, "users">;
   resources: Resources;
+  /** The authorization server's grants. */
+  oauth: Pick<OAuth, "issue">;
   /** Whether the password grant answers here (SALLYPORT_PASSWORD_GRANT and the address listened on). */
   passwordGrant: boolean;
 }
@@ -40,13 +43,13 @@ export function identityRoutes(deps: IdentityRoutes): Route[] {
       method: "post",
       path: "/token",
       operationId: "token",
-      summary: "Get an access token: with user name and password (OAuth2 password flow), or by exchange of another (RFC 8693); form-encoded",
+      summary: "Get an access token: with user name and password (OAuth2 password flow), or by any grant of the authorization server; form-encoded",
       tag: "Tokens",
       access: "anyone",
       body: {
         type: "form",
         schema: z.object({
-          grant_type: z.string().max(200).optional().describe(`password, or ${exchangeGrantType}`),
+          grant_type: z.string().max(200).optional().describe("password, authorization_code, refresh_token, client_credentials, device_code, token-exchange or jwt-bearer"),
           username: z.string().max(200).optional(),
           password: z.string().max(4096).optional(),
           scope: z.string().max(1000).optional().describe("Space-separated scopes; all that the user holds when absent"),
@@ -56,14 +59,20 @@ export function identityRoutes(deps: IdentityRoutes): Route[] {
           subject_token_type: z.string().max(200).optional().describe(`Exchange: ${accessTokenType}`),
           requested_token_type: z.string().max(200).optional(),
           actor_token: z.string().max(8192).optional(),
-        }),
+        }).catchall(z.string().max(16_384)),
       },
       responses: {
         200: { description: "The token", schema: tokenAnswer, headers: { "cache-control": "no-store" } },
         400: { description: "OAuth error (RFC 6749 section 5.2)", schema: oauthError },
+        401: { description: "The client is not who it says", schema: oauthError },
+        403: { description: "The client may not", schema: oauthError },
+        500: { description: "Something failed on our side", schema: oauthError },
         429: { description: "Too many failed attempts", schema: oauthError },
       },
-      handler: ({ body, request }) => (body.grant_type === exchangeGrantType ? exchangeGrant(deps, body, request) : passwordGrant(deps, body, request)),
+      handler({ body, request }) {
+        if (body.grant_type === exchangeGrantType && !namesClient(body, request)) return exchangeGrant(deps, body, request);
+        return serverGrants.has(body.grant_type ?? "") ? deps.oauth.issue(body, request) : passwordGrant(deps, body, request);
+      },
     }),
     route({
       method: "get",
@@ -164,6 +173,13 @@ export function identityRoutes(deps: IdentityRoutes): Route[] {
       },
     }),
   ];
+}
+
+const serverGrants = new Set(["authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code", "urn:ietf:params:oauth:grant-type:jwt-bearer", exchangeGrantType]);
+
+/** An exchange by a client that says who it is, is the authorization server's to judge. */
+function namesClient(form: Record<string, string | undefined>, { headers }: RequestInfo): boolean {
+  return headers.has("authorization") || form["client_id"] !== undefined || form["client_assertion"] !== undefined;
 }
 
 const oauthError = z.object({ error: z.string(), error_description: z.string(), detail: z.string() });

@@ -4,6 +4,7 @@
  * Other kinds of credential (API keys, tokens of trusted issuers) are further verifiers behind the same cache and the same checks.
  */
 import { hash } from "node:crypto";
+import { z } from "zod";
 import { SignJWT, jwtVerify, errors } from "jose";
 import { bearerChallenge, type ChallengeHints } from "../kernel/challenge.ts";
 import { newId } from "../kernel/ids.ts";
@@ -19,9 +20,28 @@ export interface IssuedToken {
   scopes: readonly string[];
 }
 
+export interface IssueOptions {
+  audience?: string;
+  clientId?: string;
+  /** Seconds since the epoch: the token ends then, if not sooner. */
+  notAfter?: number | undefined;
+  tokenId?: string;
+  grantId?: string | undefined;
+  /** JWK thumbprint (RFC 9449 section 6.1). */
+  boundTo?: string | undefined;
+  /** RFC 8693 section 4.1. */
+  act?: Actor | undefined;
+}
+
+/** The `act` claim: who acts, and for whom that one acts in turn. */
+export interface Actor {
+  sub: string;
+  client_id?: string;
+  act?: Actor;
+}
+
 export interface Tokens {
-  /** @param options.notAfter seconds since the epoch: the token ends then, if not sooner. */
-  issue(user: { id: string; epoch: number }, scopes: readonly string[], options?: { audience?: string; clientId?: string; notAfter?: number }): Promise<IssuedToken>;
+  issue(user: { id: string; epoch: number }, scopes: readonly string[], options?: IssueOptions): Promise<IssuedToken>;
   /**
    * @param authorization the Authorization header as received.
    * @param audiences of which the token must carry one, letter for letter (RFC 9068 section 4, RFC 8707): who asks names itself.
@@ -29,6 +49,8 @@ export interface Tokens {
    * @throws Problem 401 "Could not validate credentials" with the RFC 6750 challenge; its cause says why, for the audit trail.
    */
   verify(authorization: string | undefined, audiences: readonly string[], hints?: ChallengeHints): Promise<Principal>;
+  /** The `jti` of a token of ours, whoever it is for and whether or not it still holds; undefined when it is none. Nothing may be allowed on it. */
+  idOf(token: string): Promise<string | undefined>;
   /** How often a signature was checked: a warm call must not raise it. */
   readonly signatureChecks: number;
 }
@@ -68,6 +90,30 @@ export interface TokensOptions {
   now: () => number;
   verifiers?: readonly Verifier[];
   cacheSize?: number;
+  isRevoked?: (principal: Principal) => boolean;
+}
+
+const deepestActor = 8;
+const actor: z.ZodType<Actor> = z.lazy(() => z.object({ sub: z.string(), client_id: z.string().optional(), act: actor.optional() })) as z.ZodType<Actor>;
+const accessTokenClaims = z.object({
+  sub: z.string(),
+  aud: z.union([z.string(), z.array(z.string()).min(1)]),
+  exp: z.number(),
+  jti: z.string(),
+  scope: z.string(),
+  epoch: z.number(),
+  client_id: z.string(),
+  gid: z.string().optional(),
+  // What the token is bound to must be understood, or the binding would be passed over.
+  cnf: z.strictObject({ jkt: z.string() }).optional(),
+  act: actor.optional(),
+});
+
+/** The chain of those who act, the nearest first. */
+function actorsOf(act: Actor): readonly string[] {
+  const chain: string[] = [];
+  for (let one: Actor | undefined = act; one !== undefined && chain.length < deepestActor; one = one.act) chain.push(one.sub);
+  return chain;
 }
 
 interface Cached {
@@ -83,7 +129,7 @@ const leeway = 5;
 /** Why a credential is refused, for the audit trail. */
 export class Refused extends Error {}
 
-export function createTokens({ keys, snapshot, issuer, lifetime, now, verifiers = [], cacheSize = 10_000 }: TokensOptions): Tokens {
+export function createTokens({ keys, snapshot, issuer, lifetime, now, verifiers = [], cacheSize = 10_000, isRevoked = () => false }: TokensOptions): Tokens {
   const cache = new Map<string, Cached>();
   let signatureChecks = 0;
 
@@ -96,7 +142,7 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, verifiers 
     return principal && { verified, user, principal };
   };
 
-  const checkOwn = async (token: string): Promise<Verified> => {
+  const checkOwn = async (token: string): Promise<Verified & { tokenId: string }> => {
     signatureChecks++;
     const { payload } = await jwtVerify(
       token,
@@ -107,19 +153,29 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, verifiers 
       },
       { algorithms: ["EdDSA", "ES256"], typ: "at+jwt", issuer, requiredClaims: ["iss", "aud", "sub", "exp", "iat", "nbf", "jti", "scope", "epoch"], clockTolerance: leeway, currentDate: new Date(now()) },
     );
-    const { sub, aud, exp, jti, scope, epoch } = payload as { sub?: unknown; aud?: unknown; exp?: number; jti?: unknown; scope?: unknown; epoch?: unknown };
-    const audience = typeof aud === "string" ? [aud] : Array.isArray(aud) && aud.every((entry) => typeof entry === "string") ? aud : [];
-    if (typeof sub !== "string" || typeof scope !== "string" || typeof jti !== "string" || typeof epoch !== "number" || exp === undefined || audience.length === 0) throw new errors.JWTInvalid("claims");
-    const base = { userId: sub, scopes: new Set(scope.split(" ").filter(Boolean)), audience, tokenId: jti, expiresAt: exp };
-    return { userId: sub, expiresAt: exp, principal: (user) => (user.epoch === epoch ? Object.freeze({ ...base, kind: user.kind ?? "person", groups: user.groups ?? [] }) : undefined) };
+    const claims = accessTokenClaims.safeParse(payload);
+    if (!claims.success) throw new errors.JWTInvalid("claims");
+    const { sub, aud, exp, jti, scope, epoch, client_id, gid, cnf, act } = claims.data;
+    const base: Principal = {
+      userId: sub,
+      scopes: new Set(scope.split(" ").filter(Boolean)),
+      audience: typeof aud === "string" ? [aud] : aud,
+      tokenId: jti,
+      expiresAt: exp,
+      clientId: client_id,
+      ...(gid === undefined ? {} : { grantId: gid }),
+      ...(cnf === undefined ? {} : { boundTo: cnf.jkt }),
+      ...(act === undefined ? {} : { actor: actorsOf(act) }),
+    };
+    return { userId: sub, tokenId: jti, expiresAt: exp, isCurrent: () => !isRevoked(base), principal: (user) => (user.epoch === epoch ? Object.freeze({ ...base, kind: user.kind ?? "person", groups: user.groups ?? [] }) : undefined) };
   };
 
   return {
-    async issue(user, scopes, { audience = issuer, clientId = "sallyport", notAfter = Infinity } = {}) {
+    async issue(user, scopes, { audience = issuer, clientId = "sallyport", notAfter = Infinity, tokenId = newId(), grantId, boundTo, act } = {}) {
       const { kid, algorithm, privateKey } = await keys.signing();
       const seconds = Math.floor(now() / 1000);
       const expiresAt = Math.min(seconds + lifetime, notAfter);
-      const token = await new SignJWT({ scope: scopes.join(" "), scopes, client_id: clientId, epoch: user.epoch })
+      const token = await new SignJWT({ scope: scopes.join(" "), scopes, client_id: clientId, epoch: user.epoch, ...(grantId ? { gid: grantId } : {}), ...(boundTo ? { cnf: { jkt: boundTo } } : {}), ...(act ? { act } : {}) })
         .setProtectedHeader({ alg: algorithm, kid, typ: "at+jwt" })
         .setIssuer(issuer)
         .setAudience(audience)
@@ -127,7 +183,7 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, verifiers 
         .setIssuedAt(seconds)
         .setNotBefore(seconds)
         .setExpirationTime(expiresAt)
-        .setJti(newId())
+        .setJti(tokenId)
         .sign(privateKey);
       return { token, expiresIn: expiresAt - seconds, scopes };
     },
@@ -165,6 +221,13 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, verifiers 
       if (cache.size >= cacheSize) cache.delete(cache.keys().next().value ?? "");
       cache.set(key, fresh);
       return admitted(fresh);
+    },
+    async idOf(token) {
+      if (token.length > longestToken) return undefined;
+      return checkOwn(token).then(
+        ({ tokenId }) => tokenId,
+        () => undefined,
+      );
     },
     get signatureChecks() {
       return signatureChecks;

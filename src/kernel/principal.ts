@@ -17,6 +17,14 @@ export interface Principal {
   readonly issuer?: string;
   /** Narrows what the user may reach; absent: all of it. */
   readonly restrictions?: Restrictions;
+  /** The OAuth client that the token was issued to. */
+  readonly clientId?: string;
+  /** The OAuth grant behind the token, if there is one. */
+  readonly grantId?: string;
+  /** Who acts for the user, the nearest first (RFC 8693 section 4.1). */
+  readonly actor?: readonly string[];
+  /** Thumbprint of the key that the token is bound to (RFC 9449 section 6.1). */
+  readonly boundTo?: string;
 }
 
 /** Of an API key. */

@@ -84,7 +84,13 @@ async function answer(context: Context<{ Bindings: Bindings }>, route: Route, op
   return response;
 }
 
-function serialise(route: Route, { status, body, text, headers }: RouteOutput): Response {
+function serialise(route: Route, output: RouteOutput): Response {
+  const response = answerOf(route, output);
+  for (const cookie of output.cookies ?? []) response.headers.append("set-cookie", cookie);
+  return response;
+}
+
+function answerOf(route: Route, { status, body, text, headers }: RouteOutput): Response {
   const spec = route.responses[status];
   if (!spec) throw new Error(`${route.operationId} answered ${status}, which it does not declare`);
   const all = { "cache-control": "no-store", ...headers };

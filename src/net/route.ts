@@ -27,6 +27,8 @@ export interface RouteOutput {
   /** Instead of `body`: JSON that has passed the response's schema already, kept by the handler for the next reader. */
   text?: string;
   headers?: Record<string, string>;
+  /** Values of Set-Cookie, one header each. */
+  cookies?: readonly string[];
 }
 
 export interface ResponseSpec {

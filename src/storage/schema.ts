@@ -332,6 +332,45 @@ export interface ApiKeyTable {
 export interface UsedAssertionTable {
   /** Keyed hash of issuer and `jti`. */
   assertion_hash: string;
+/** What the authorization server keeps: codes, tokens, grants, interactions. */
+export interface OAuthRecordTable {
+  /** Keyed hash of the id, which is the token, code or URI itself. */
+  id_hash: string;
+  model: string;
+  /** Envelope of a JSON object. */
+  payload: string;
+  /** Id hash of the grant that it belongs to. */
+  grant_hash: string | null;
+  /** Keyed hash. */
+  user_code_hash: string | null;
+  account_id: string | null;
+  client_id: string | null;
+  /** The account's at that time: a later one ends the record. */
+  epoch: number | null;
+  consumed_at: number | null;
+  created_at: number;
+  expires_at: number;
+}
+
+export interface OAuthClientTable {
+  client_id: string;
+  name: string;
+  /** JSON object: the client metadata of RFC 7591 that is kept. */
+  metadata: string;
+  /** Keyed hash. */
+  secret_hash: string | null;
+  /** JSON array: the most that its own tokens (client_credentials) may hold. */
+  scopes: string;
+  /** The account whose grants its own tokens use. */
+  acts_as: string | null;
+  created_at: number;
+  updated_at: number;
+}
+
+export interface OAuthRevocationTable {
+  /** "token:<jti>", "grant:<grant hash>" or "client:<client id>". */
+  ref: string;
+  /** When the last token concerned has expired by itself. */
   expires_at: number;
 }
 
@@ -367,5 +406,8 @@ export interface Tables {
   external_sign_ins: ExternalSignInTable;
   api_keys: ApiKeyTable;
   used_assertions: UsedAssertionTable;
+  oauth_records: OAuthRecordTable;
+  oauth_clients: OAuthClientTable;
+  oauth_revocations: OAuthRevocationTable;
   meta: MetaTable;
 }

@@ -1,12 +1,14 @@
 /** Forward migrations, in order, the same statements on both databases. A published migration never changes. */
 import type { Migration } from "kysely/migration";
 import { registry } from "./0001-registry.ts";
+import { oauth } from "./0002-oauth.ts";
 import { federation } from "./0004-federation.ts";
 import { auditChain } from "./0009-audit-chain.ts";
 import { trust } from "./0010-trust.ts";
 
 export const migrations: Record<string, Migration> = {
   "0001-registry": registry,
+  "0002-oauth": oauth,
   "0004-federation": federation,
   "0009-audit-chain": auditChain,
   "0010-trust": trust,
