@@ -5,7 +5,36 @@ import type { Route } from "../src/net/route.ts";
 import { startWorld, type World } from "./world.ts";
 
 /** Routes that need no token. A route joins them only by being written here. */
-const open = ["GET /.well-known/jwks.json", "GET /.well-known/oauth-protected-resource", "GET /.well-known/oauth-protected-resource/bundles/{name}/mcp", "GET /.well-known/oauth-protected-resource/mcp", "GET /.well-known/oauth-protected-resource/servers/{name}/mcp", "GET /assets/pages.css", "GET /docs", "GET /healthz", "GET /healthz/ready", "GET /openapi.json", "GET /setup", "POST /setup", "POST /token"];
+const open = [
+  "GET /.well-known/jwks.json",
+  "GET /.well-known/oauth-authorization-server",
+  "GET /.well-known/oauth-protected-resource",
+  "GET /.well-known/oauth-protected-resource/bundles/{name}/mcp",
+  "GET /.well-known/oauth-protected-resource/mcp",
+  "GET /.well-known/oauth-protected-resource/servers/{name}/mcp",
+  "GET /.well-known/openid-configuration",
+  "GET /account/clients",
+  "GET /assets/pages.css",
+  "GET /authorize",
+  "GET /authorize/{uid}",
+  "GET /device",
+  "GET /docs",
+  "GET /healthz",
+  "GET /healthz/ready",
+  "GET /interaction/{uid}",
+  "GET /openapi.json",
+  "GET /setup",
+  "POST /account/clients",
+  "POST /device",
+  "POST /device_authorization",
+  "POST /interaction/{uid}",
+  "POST /introspect",
+  "POST /par",
+  "POST /register",
+  "POST /revoke",
+  "POST /setup",
+  "POST /token",
+];
 
 describe("the authorization matrix", () => {
   let world: World;

@@ -3,7 +3,7 @@
  * metadata (RFC 9728), which is the same for servers that exist and for those that do not: it tells nobody what is registered.
  */
 import type { ChallengeHints } from "../kernel/challenge.ts";
-import type { Scope } from "../kernel/scopes.ts";
+import { allScopes, type Scope } from "../kernel/scopes.ts";
 
 export interface Resource {
   kind: "api" | "aggregate" | "server" | "bundle";
@@ -27,7 +27,7 @@ const endpoint = /^\/(?:mcp|(servers|bundles)\/[a-z0-9_-]{1,100}\/mcp)$/;
 const wellKnown = "/.well-known/oauth-protected-resource";
 
 export function createResources(publicUrl: string): Resources {
-  const api: Resource = { kind: "api", uri: publicUrl, scopes: ["servers:read", "servers:write", "admin", "tools:call"], metadataUrl: `${publicUrl}${wellKnown}` };
+  const api: Resource = { kind: "api", uri: publicUrl, scopes: allScopes, metadataUrl: `${publicUrl}${wellKnown}` };
   const at = (path: string): Resource | undefined => {
     const match = endpoint.exec(path);
     if (!match) return undefined;

@@ -332,6 +332,9 @@ export interface ApiKeyTable {
 export interface UsedAssertionTable {
   /** Keyed hash of issuer and `jti`. */
   assertion_hash: string;
+  expires_at: number;
+}
+
 /** What the authorization server keeps: codes, tokens, grants, interactions. */
 export interface OAuthRecordTable {
   /** Keyed hash of the id, which is the token, code or URI itself. */
@@ -393,6 +396,9 @@ export interface Tables {
   audit_checkpoints: AuditCheckpointTable;
   audit_keys: AuditKeyTable;
   audit_bodies: AuditBodyTable;
+  oauth_records: OAuthRecordTable;
+  oauth_clients: OAuthClientTable;
+  oauth_revocations: OAuthRevocationTable;
   trust_items: TrustItemTable;
   trust_decisions: TrustDecisionTable;
   trust_overrides: TrustOverrideTable;
@@ -406,8 +412,5 @@ export interface Tables {
   external_sign_ins: ExternalSignInTable;
   api_keys: ApiKeyTable;
   used_assertions: UsedAssertionTable;
-  oauth_records: OAuthRecordTable;
-  oauth_clients: OAuthClientTable;
-  oauth_revocations: OAuthRevocationTable;
   meta: MetaTable;
 }

@@ -8,7 +8,7 @@ import { pageHeaders } from "../../net/html.ts";
 import type { RequestInfo, RouteOutput } from "../../net/route.ts";
 import type { Snapshot, UserState } from "../../snapshot/index.ts";
 import type { Resources } from "../resources.ts";
-import { callProvider, cookieOf, cookiePrefix } from "./bridge.ts";
+import { callProvider, cookieOf, cookiePrefix, type ProviderAnswer } from "./bridge.ts";
 import { loginPath, type BrowserSession, type FormTokens, type ReadSession } from "./browser.ts";
 import type { Consent, Request } from "./consent.ts";
 import { routes, type Engine } from "./engine.ts";
@@ -78,7 +78,7 @@ export function createAuthorize({ engine, consent, resources, snapshot, readSess
     async begin(params, request) {
       const complete = params["request_uri"] === undefined ? withDefaultScope(resources, params) : params;
       const query = new URLSearchParams(Object.entries(complete).filter((entry): entry is [string, string] => entry[1] !== undefined));
-      return forPeople(output(await callProvider(await engine.get(), { method: "GET", target: `${routes.authorization}?${query}`, headers: {} })), request);
+      return forPeople(await callProvider(await engine.get(), { method: "GET", target: `${routes.authorization}?${query}` }), request);
     },
     async show(uid, request) {
       const who = await person(uid, request);
@@ -105,7 +105,7 @@ export function createAuthorize({ engine, consent, resources, snapshot, readSess
     },
     async resume(uid, request) {
       const resume = cookieOf(request.headers.get("cookie"), `${cookiePrefix}resume`);
-      return forPeople(output(await callProvider(await engine.get(), { method: "GET", target: `${routes.authorization}/${uid}`, headers: {}, cookies: { resume } })), request);
+      return forPeople(await callProvider(await engine.get(), { method: "GET", target: `${routes.authorization}/${uid}`, cookies: { resume } }), request);
     },
   };
 }
@@ -122,8 +122,8 @@ function html(status: number, body: string): RouteOutput {
 }
 
 /** An error that goes to no client is for the person, in a browser; for a program it stays JSON. */
-function forPeople(answer: RouteOutput, { headers }: RequestInfo): RouteOutput {
-  if (answer.status < 400 || !/\btext\/html\b/.test(headers.get("accept") ?? "")) return answer;
-  const { error_description: description, error } = JSON.parse(answer.text ?? "{}") as { error?: string; error_description?: string };
-  return { ...html(answer.status, messagePage("This cannot go on", `The program that sent you here asked for something that is not possible: ${description ?? error ?? "unknown"}`)), cookies: answer.cookies ?? [] };
+function forPeople(answer: ProviderAnswer, { headers }: RequestInfo): RouteOutput {
+  if (answer.status < 400 || !/\btext\/html\b/.test(headers.get("accept") ?? "")) return output(answer);
+  const { error_description: description, error } = answer.body ?? {};
+  return { ...html(answer.status, messagePage("This cannot go on", `The program that sent you here asked for something that is not possible: ${String(description ?? error ?? "unknown")}`)), cookies: answer.cookies };
 }

@@ -2,16 +2,16 @@
  * Calls oidc-provider from a route of ours: what it sees is a request made here from parsed input, what it answers is taken apart here.
  * Nothing of the network reaches it but what a route passes on, and nothing of its answer gets out but the headers named below.
  */
-import { IncomingMessage, ServerResponse } from "node:http";
-import { Socket } from "node:net";
 import type { Provider } from "oidc-provider";
+import { parseUntrustedJson } from "../../kernel/json.ts";
+import { callInProcess } from "../../net/in-process.ts";
 
 export interface ProviderRequest {
   method: "GET" | "POST";
   /** Path and query. */
   target: string;
   /** Sent on as they are, when present. */
-  headers: Record<string, string | undefined>;
+  headers?: Record<string, string | undefined>;
   body?: { type: "form" | "json"; text: string };
   /** By oidc-provider's own names. */
   cookies?: Record<string, string | undefined>;
@@ -30,51 +30,35 @@ const types = { form: "application/x-www-form-urlencoded", json: "application/js
 /** The cookies of an authorization under way. `__Secure-`, since each holds for one path only, which `__Host-` would not allow. */
 export const cookiePrefix = "__Secure-sallyport-oauth-";
 
-export async function callProvider(provider: Provider, { method, target, headers, body, cookies = {} }: ProviderRequest): Promise<ProviderAnswer> {
+export async function callProvider(provider: Provider, { method, target, headers = {}, body, cookies = {} }: ProviderRequest): Promise<ProviderAnswer> {
   const issuer = new URL(provider.issuer);
-  const socket = new Socket();
-  Object.defineProperty(socket, "encrypted", { value: issuer.protocol === "https:" });
-  const request = new IncomingMessage(socket);
   const cookie = Object.entries(cookies).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
-  request.method = method;
-  request.url = target;
-  request.headers = {
-    ...Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined)),
-    host: issuer.host,
-    accept: "application/json",
-    ...(cookie.length > 0 ? { cookie: cookie.join("; ") } : {}),
-    ...(body ? { "content-type": types[body.type], "content-length": String(Buffer.byteLength(body.text)) } : {}),
-  };
-  if (body) request.push(body.text);
-  request.push(null);
-  const response = new ServerResponse(request);
-  const text = await new Promise<string>((resolve) => {
-    response.end = ((chunk?: unknown) => {
-      resolve(typeof chunk === "string" || chunk instanceof Uint8Array ? Buffer.from(chunk as Uint8Array).toString() : "");
-      response.emit("finish");
-      return response;
-    }) as typeof response.end;
-    void provider.callback()(request, response);
+  const answer = await callInProcess(provider.callback(), {
+    method,
+    target,
+    secure: issuer.protocol === "https:",
+    headers: {
+      ...Object.fromEntries(Object.entries(headers).filter((entry): entry is [string, string] => entry[1] !== undefined)),
+      // Its own addresses follow from these: the public URL's, whatever the request said.
+      host: issuer.host,
+      accept: "application/json",
+      ...(cookie.length > 0 ? { cookie: cookie.join("; ") } : {}),
+      ...(body ? { "content-type": types[body.type] } : {}),
+    },
+    body: body?.text,
   });
-  socket.destroy();
-  const kept = Object.fromEntries(passed.flatMap((name) => (response.hasHeader(name) ? [[name, String(response.getHeader(name))]] : [])));
-  const set = response.getHeader("set-cookie");
+  const set = answer.headers["set-cookie"];
   return {
-    status: response.statusCode === 302 ? 303 : response.statusCode,
-    headers: kept,
+    status: answer.status === 302 ? 303 : answer.status,
+    headers: Object.fromEntries(passed.flatMap((name) => (answer.headers[name] === undefined ? [] : [[name, String(answer.headers[name])]]))),
     cookies: (Array.isArray(set) ? set : set === undefined ? [] : [String(set)]).flatMap(ours),
-    body: parsed(text),
+    body: answer.text.startsWith("{") ? (parseUntrustedJson(answer.text) as Record<string, unknown>) : undefined,
   };
 }
 
 /** Its session is for one redirect and never leaves; the others get our prefix and `Secure`. */
 function ours(cookie: string): string[] {
   return /^(?:interaction|resume)=/.test(cookie) ? [`${cookiePrefix}${cookie.replace(/; secure\b/i, "")}; secure`] : [];
-}
-
-function parsed(text: string): Record<string, unknown> | undefined {
-  if (!text.startsWith("{")) return undefined;
-  return JSON.parse(text) as Record<string, unknown>;
 }
 
 /** @param header Cookie as received. @returns the value of the cookie of that name, if it stands there exactly once. */

@@ -107,7 +107,7 @@ export function createClients({ storage, snapshot, audit, revocations, now }: Cl
   };
   const accountOf = async (clientId: string): Promise<UserState | undefined> => {
     const row = await find(clientId);
-    return row?.acts_as == null ? undefined : snapshot.users.get(row.acts_as);
+    return snapshot.users.get(row?.acts_as ?? "");
   };
   const insert = async (clientId: string, { name, metadata, secretHash, scopes, actsAs }: { name: string; metadata: ClientMetadata; secretHash?: string | undefined; scopes: readonly string[]; actsAs?: string | undefined }, by: Doer) => {
     const at = now();

@@ -50,7 +50,7 @@ export function createConsent({ records, clients, resources }: { records: Record
       };
     },
     async isRemembered({ asker, asked }, user) {
-      if (asker.redirectUri === undefined || isLoopbackRedirect(asker.redirectUri) || !/^https:/.test(asker.redirectUri)) return false;
+      if (asker.redirectUri === undefined || isLoopbackRedirect(asker.redirectUri) || !asker.redirectUri.startsWith("https:")) return false;
       const grants = (await records.grantsOf(user.id)).filter(({ clientId }) => clientId === asker.clientId);
       return grants.some((grant) => asked.resources.every(({ resource, scopes }) => scopes.every((scope) => (grant.resources[resource.uri] ?? "").split(" ").includes(scope))));
     },

@@ -26,7 +26,7 @@ import { oauthRoutes } from "./routes.ts";
 import { createTokenEndpoint, output, type Form } from "./token.ts";
 
 export type { OAuthProfile } from "./engine.ts";
-export type { BrowserSession, ReadSession } from "./browser.ts";
+export type { ReadSession } from "./browser.ts";
 
 export interface OAuth {
   routes: Route[];
@@ -77,7 +77,7 @@ export function createOAuth(options: OAuthOptions): OAuth {
         authorize: createAuthorize({ engine, consent, resources, snapshot, readSession, forms, audit, now }),
         device: createDevice({ engine, consent, snapshot, readSession, forms, throttle, audit }),
         allowed: createAllowedClients({ engine, records, readSession, forms }),
-        register: registration ? async (metadata) => output(await callProvider(await engine.get(), { method: "POST", target: routes.registration, headers: {}, body: { type: "json", text: JSON.stringify(metadata) } })) : undefined,
+        register: registration ? async (metadata) => output(await callProvider(await engine.get(), { method: "POST", target: routes.registration, body: { type: "json", text: JSON.stringify(metadata) } })) : undefined,
       }),
       ...clientRoutes({ clients }),
     ],

@@ -20,7 +20,7 @@ export const idJagProfile = "urn:ietf:params:oauth:grant-profile:id-jag";
 export function createMetadata({ engine, profile, scopes }: MetadataOptions): Metadata {
   return {
     async describe() {
-      const { body = {} } = await callProvider(await engine.get(), { method: "GET", target: "/.well-known/oauth-authorization-server", headers: {} });
+      const { body = {} } = await callProvider(await engine.get(), { method: "GET", target: "/.well-known/oauth-authorization-server" });
       const grants = (body["grant_types_supported"] as string[]).filter((type) => type !== "implicit");
       return {
         status: 200,

@@ -36,7 +36,7 @@ export function consentHeaders(redirectUri: string | undefined): Record<string, 
 
 export function consentPage(asker: Asker, asked: Asked, username: string, form: Form): string {
   const { registered, redirectUri } = asker;
-  const loopback = redirectUri !== undefined && /^http:/.test(redirectUri);
+  const loopback = redirectUri?.startsWith("http:") === true;
   return page(
     "Allow access",
     html`<h1>Allow access?</h1>

@@ -71,11 +71,14 @@ export function createRecords({ storage, snapshot, revocations, audit, now }: Re
     return {
       async upsert(id, payload, expiresIn) {
         const id_hash = hashOf(model, id);
-        const { jti, consumed: _consumed, ...rest } = payload;
+        // When it was consumed has a column of its own; its id is not kept.
+        const rest: Record<string, unknown> = { ...payload };
+        delete rest["consumed"];
+        if (!foundOtherwise.has(model)) delete rest["jti"];
         const accountId = payload.accountId;
         const values = {
           model,
-          payload: vault.seal(place(id_hash), JSON.stringify(foundOtherwise.has(model) ? { ...rest, jti } : rest)),
+          payload: vault.seal(place(id_hash), JSON.stringify(rest)),
           grant_hash: payload.grantId === undefined ? null : grantHash(payload.grantId),
           user_code_hash: payload.userCode === undefined ? null : hashOf("user-code", payload.userCode),
           account_id: accountId ?? null,
