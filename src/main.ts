@@ -5,7 +5,7 @@
 import { resolve } from "node:path";
 import { openAudit, auditRoutes } from "./audit/index.ts";
 import type { Config } from "./config/index.ts";
-import { createGateway, frontLimits, type Peer } from "./gateway/index.ts";
+import { createGateway, createPeers, createStoredCredentials, frontLimits, peerLimits } from "./gateway/index.ts";
 import { createApiKeys, createGroups, createResources, createServiceAccounts, createSetup, createThrottle, createTokens, createUsers, groupRoutes, identityRoutes, machineRoutes, openKeys, openRevocations, createOAuth, resourceMetadataRoutes, type ReadSession, type Tokens } from "./identity/index.ts";
 import type { Log } from "./kernel/log.ts";
 import { administratorScopes } from "./kernel/scopes.ts";
@@ -154,6 +154,16 @@ export async function startServer({ config, profile, log = createLog({ level: co
     },
     onRefused: (reason, request) => audit.record({ type: "request.refused", requestId: request.id, detail: { reason } }),
   });
+  const peers = createPeers({
+    outbound,
+    snapshot,
+    credentials: createStoredCredentials({ vault: storage.vault, audit }),
+    version,
+    log,
+    now,
+    limits: peerLimits(config),
+    onTrouble: (server) => void servers.check(server).catch((error: unknown) => log.warn("server.check.failed", { server: server.name, error })),
+  });
   const gateway = createGateway({
     snapshot,
     tokens,
@@ -165,7 +175,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
     log,
     now,
     limits: frontLimits(config),
-    peer: sameEra,
+    peer: (server) => peers.of(server),
     target: () => undefined,
     bodyLimit: config.SALLYPORT_BODY_LIMIT,
     responseLimit: config.SALLYPORT_RESPONSE_LIMIT,
@@ -191,6 +201,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
       gateway.stop();
       await inbound.stop(graceMilliseconds);
       audit.record({ type: "server.stopped" });
+      await peers.close();
       await audit.close();
       await outbound.close();
       pins.close();
@@ -223,12 +234,6 @@ function approvalMode(config: Config, listensOnLoopback: boolean): (server: Serv
   const { SALLYPORT_APPROVAL: chosen } = config;
   const local = isLocal(config, listensOnLoopback);
   return (server) => (chosen !== "auto" ? chosen : local && loopbackHosts.includes(new URL(server.url).hostname) ? "clean" : "required");
-}
-
-/** Until upstreams are reached in either era: each is taken for one that speaks its client's. */
-function sameEra(): Peer {
-  const cannot = () => Promise.reject(new Error("not reached"));
-  return { transport: "streamable-http", eras: () => Promise.resolve(["modern", "legacy"]), discover: cannot, request: cannot, listen: cannot, inputSchema: () => Promise.resolve(undefined), release: () => undefined };
 }
 
 if (import.meta.main) {

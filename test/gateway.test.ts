@@ -98,6 +98,13 @@ describe("with an upstream of the tests behind it", () => {
   let handler: (request: IncomingMessage, response: ServerResponse, body: string) => void = () => undefined;
   const seen: { headers: IncomingMessage["rawHeaders"]; body: string }[] = [];
   const json = (response: ServerResponse, value: unknown, status = 200) => response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(value));
+  /** What the gateway asks on its own account: which eras the server speaks, and which tools it has. */
+  const introduce = (response: ServerResponse, body: string) => {
+    const { id, method } = JSON.parse(body) as { id?: number; method: string };
+    const answers: Record<string, object> = { "server/discover": { supportedVersions: ["2026-07-28"], capabilities: { tools: {} } }, initialize: { protocolVersion: "2025-11-25", capabilities: { tools: {} }, serverInfo: { name: "probe", version: "1" } }, "tools/list": { tools: [] } };
+    if (id === undefined) return void response.writeHead(202).end();
+    json(response, { jsonrpc: "2.0", id, result: answers[method] ?? {} });
+  };
   const call = (id: unknown = 1, name = "echo") => ({ jsonrpc: "2.0", id, method: "tools/call", params: { name, arguments: {} } });
   const secret = `upstream-credential-${process.pid}`;
 
@@ -106,6 +113,7 @@ describe("with an upstream of the tests behind it", () => {
       let body = "";
       request.on("data", (chunk: Buffer) => (body += chunk.toString()));
       request.on("end", () => {
+        if (body.includes('"name":"sallyport"') || body.includes('"notifications/initialized"')) return introduce(response, body);
         seen.push({ headers: request.rawHeaders, body });
         handler(request, response, body);
       });

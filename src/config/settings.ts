@@ -97,6 +97,19 @@ export const settings = {
 
   SALLYPORT_AUDIT_BODIES: setting({ group: "Audit", default: "no", schema: yes, description: "Keep what tool calls carry, sealed, for those with the scope audit:read. The rest of the audit trail never has it." }),
   SALLYPORT_AUDIT_RETENTION_DAYS: setting({ group: "Audit", default: "0", schema: integer(0, 36_500), description: "Days after which audit events are removed, under a signed checkpoint; 0 keeps them all." }),
+  SALLYPORT_CALL_TIMEOUT: setting({ group: "Limits", default: "900", schema: integer(1, 86_400), description: "Seconds that a call to an upstream server may take in all, whatever progress it reports; waiting for a person's answer does not count." }),
+  SALLYPORT_UPSTREAM_MESSAGE_LIMIT: setting({ group: "Limits", default: "16777216", schema: integer(1024, 1_073_741_824), description: "Largest single message or event of an upstream server that the gateway has to read (where eras differ, and in lists), in bytes." }),
+  SALLYPORT_UPSTREAM_STREAM_LIMIT: setting({ group: "Limits", default: "268435456", schema: integer(1024, 1_099_511_627_776), description: "All that one upstream event stream may bring while the gateway reads it, in bytes." }),
+  SALLYPORT_UPSTREAM_CONCURRENCY: setting({ group: "Limits", default: "64", schema: integer(1, 10_000), description: "Calls in flight to one upstream server, where the gateway translates; more wait." }),
+  SALLYPORT_UPSTREAM_QUEUE: setting({ group: "Limits", default: "256", schema: integer(0, 100_000), description: "Calls that may wait for one upstream server; more are refused." }),
+  SALLYPORT_UPSTREAM_SESSIONS: setting({ group: "Limits", default: "128", schema: integer(1, 100_000), description: "Sessions that the gateway holds open with one upstream server." }),
+  SALLYPORT_UPSTREAM_SESSIONS_PER_USER: setting({ group: "Limits", default: "16", schema: integer(1, 10_000), description: "Sessions that the gateway holds open with one upstream server for one user." }),
+  SALLYPORT_UPSTREAM_SESSION_IDLE: setting({ group: "Limits", default: "300", schema: integer(1, 86_400), description: "Seconds after which an unused session with an upstream server is ended." }),
+  SALLYPORT_UPSTREAM_SESSION_LIFETIME: setting({ group: "Limits", default: "28800", schema: integer(1, 604_800), description: "Seconds after which a session with an upstream server is replaced." }),
+  SALLYPORT_UPSTREAM_QUESTIONS: setting({ group: "Limits", default: "32", schema: integer(0, 10_000), description: "Questions that an upstream server may ask the client in the midst of one call." }),
+  SALLYPORT_UPSTREAM_FAILURES: setting({ group: "Limits", default: "5", schema: integer(1, 1000), description: "Failures in a row after which an upstream server is left alone for a while." }),
+  SALLYPORT_UPSTREAM_COOLDOWN: setting({ group: "Limits", default: "15", schema: integer(1, 3600), description: "Seconds that an upstream server is left alone before one call tries it again." }),
+  SALLYPORT_UPSTREAM_ERA_LIFETIME: setting({ group: "Limits", default: "3600", schema: integer(1, 604_800), description: "Seconds until the gateway finds out anew which protocol eras an upstream server speaks." }),
 
   SALLYPORT_LOG_LEVEL: setting({ group: "Operations", default: "info", schema: z.enum(["debug", "info", "warn", "error", "silent"]), description: "Least severe log line written." }),
 

@@ -124,9 +124,10 @@ export interface Peer extends Target {
   /**
    * The eras that the upstream speaks, known or detected now. Where it speaks the client's over Streamable HTTP, bytes pass through and the
    * target is not asked; otherwise it is reached in the client's era if it can be, else in the one it has.
+   * @param wanted as far as matters for a client of this era: a modern upstream is not asked for the other unless somebody needs it.
    * @throws WireError or UpstreamError when it cannot be reached to be asked.
    */
-  eras(): Promise<readonly Era[]>;
+  eras(wanted?: Era): Promise<readonly Era[]>;
 }
 
 /** A two-way stream of JSON-RPC messages with one legacy or modern peer: a child's standard streams, or an HTTP+SSE pair. */

@@ -6,7 +6,7 @@ import { sendProblem, type RawInfo } from "../net/inbound.ts";
 import { UpstreamError } from "./upstream/http.ts";
 import { errorCodes, WireError, type RequestId } from "./wire/message.ts";
 
-const upstreamStatus: Record<UpstreamError["reason"], number> = { timeout: 504, unreachable: 502, refused: 502, "too-large": 502, broken: 502, "client-left": 499 };
+const upstreamStatus: Record<UpstreamError["reason"], number> = { timeout: 504, unreachable: 502, refused: 502, "too-large": 502, broken: 502, busy: 503, "client-left": 499 };
 
 export function failureOf(error: unknown): string {
   if (error instanceof UpstreamError) return error.reason;

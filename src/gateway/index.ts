@@ -33,6 +33,9 @@ import { checkParamHeaders } from "./wire/param-headers.ts";
 
 export type { Peer } from "./exchange.ts";
 export { frontLimits } from "./fronts/limits.ts";
+export { createStoredCredentials } from "./upstream/credentials.ts";
+export { peerLimits } from "./upstream/limits.ts";
+export { createPeers } from "./upstream/peers.ts";
 
 export interface GatewayOptions extends Omit<PassthroughOptions, "handles" | "vault"> {
   snapshot: Snapshot;
@@ -178,7 +181,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (peer.transport !== "streamable-http") return false;
     const handle = call.request.headers["mcp-session-id"];
     if (!isModern && typeof handle === "string" && streamable.knows(call, handle)) return false;
-    return (await peer.eras()).includes(isModern ? "modern" : "legacy");
+    const era = isModern ? "modern" : "legacy";
+    return (await peer.eras(era)).includes(era);
   }
 
   async function handle(endpoint: Endpoint, request: IncomingMessage, response: ServerResponse, info: RawInfo): Promise<void> {

@@ -40,7 +40,8 @@ export interface Carried {
 }
 
 export class UpstreamError extends Error {
-  readonly reason: "timeout" | "unreachable" | "refused" | "too-large" | "broken" | "client-left";
+  /** "busy": a limit of the gateway's own, or the upstream asks for patience. */
+  readonly reason: "timeout" | "unreachable" | "refused" | "too-large" | "broken" | "busy" | "client-left";
 
   constructor(reason: UpstreamError["reason"], message: string, cause?: unknown) {
     super(message, { cause });
@@ -134,7 +135,8 @@ export function forward(options: Forwarding): Promise<Carried> {
   });
 }
 
-function reasonOf(error: Error): Error {
+/** What undici or the guard says of a request that failed. */
+export function reasonOf(error: Error): Error {
   if (error instanceof UpstreamError) return error;
   if (error.name === "Problem") return error;
   const code = (error as { code?: string }).code ?? "";
