@@ -6,7 +6,7 @@
 import { timingSafeEqual } from "node:crypto";
 import type { Vault } from "../storage/index.ts";
 
-export type HandleKind = "session" | "front-session" | "request-state" | "parked-call" | "cursor" | "task" | "event";
+export type HandleKind = "session" | "front-session" | "request-state" | "parked-call" | "cursor" | "task" | "event" | "question";
 
 export interface Handles {
   bind(kind: HandleKind, raw: string, holder: Holder): string;

@@ -21,6 +21,7 @@ import type { Call, FrontOptions, Outcome } from "./fronts/call.ts";
 import { createDiscoveries } from "./fronts/discoveries.ts";
 import { createLimits, type FrontLimits, type LimitCounters } from "./fronts/limits.ts";
 import { createModernFront, factsOf } from "./fronts/modern.ts";
+import { createRelay } from "./fronts/relay.ts";
 import { createSseFront } from "./fronts/sse.ts";
 import { createStreamableFront } from "./fronts/streamable.ts";
 import { createHandles } from "./handles.ts";
@@ -86,7 +87,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   const handles = createHandles(storage.vault);
   const limits = createLimits(options.limits);
   const streams = limits.quota("streamsPerUser", "streams", "open streams");
-  const fronts: FrontOptions = { handles, limits, streams, discoveries: createDiscoveries(now), log, now };
+  const relay = createRelay({ storage, lifetime: limits.inputTimeout, now });
+  const fronts: FrontOptions = { handles, limits, streams, discoveries: createDiscoveries(now), relay, log, now };
   const modern = createModernFront(fronts);
   const streamable = createStreamableFront(fronts);
   const sse = createSseFront(fronts);
@@ -221,6 +223,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       modern.stop();
       streamable.stop();
       sse.stop();
+      relay.close();
     },
   };
 }

@@ -377,6 +377,15 @@ export interface OAuthRevocationTable {
   expires_at: number;
 }
 
+export interface RelayedAnswerTable {
+  id: string;
+  /** Of a legacy client, as the gateway names it. */
+  session: string;
+  /** Envelope of the JSON-RPC response. */
+  message: string;
+  created_at: number;
+}
+
 export interface MetaTable {
   key: string;
   value: string;
@@ -412,5 +421,6 @@ export interface Tables {
   external_sign_ins: ExternalSignInTable;
   api_keys: ApiKeyTable;
   used_assertions: UsedAssertionTable;
+  relayed_answers: RelayedAnswerTable;
   meta: MetaTable;
 }

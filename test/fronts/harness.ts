@@ -9,6 +9,7 @@ import { createResources, type Tokens } from "../../src/identity/index.ts";
 import { problem } from "../../src/kernel/problem.ts";
 import { Secret } from "../../src/kernel/secret.ts";
 import type { ServerState, Snapshot } from "../../src/snapshot/index.ts";
+import type { Storage } from "../../src/storage/index.ts";
 import { createVault } from "../../src/storage/envelope.ts";
 import type { Gate } from "../../src/trust/index.ts";
 
@@ -43,11 +44,13 @@ export interface DoorOptions {
   now?: () => number;
   /** Shared by processes behind one address. */
   key?: string;
+  /** Shared by processes on one database; without it nothing is stored. */
+  storage?: Storage;
   /** What the peer says of itself; by default nothing passes and every request reaches the target. */
   eras?: readonly Era[];
 }
 
-export async function openDoor(target: Target, { settings = {}, now = Date.now, key = randomBytes(32).toString("base64url"), eras = [] }: DoorOptions = {}): Promise<Door> {
+export async function openDoor(target: Target, { settings = {}, now = Date.now, key = randomBytes(32).toString("base64url"), eras = [], storage }: DoorOptions = {}): Promise<Door> {
   const config = readConfig({ SALLYPORT_ENCRYPTION_KEY: key, ...settings });
   const server = { id: "id-x", name: "x", url: "http://x.example/mcp", enabled: true, transport: "streamable-http", authMode: "none" } as unknown as ServerState;
   const snapshot = { servers: new Map([["x", server]]), isGranted: () => true, onServer: () => undefined } as unknown as Snapshot;
@@ -67,7 +70,7 @@ export async function openDoor(target: Target, { settings = {}, now = Date.now, 
       },
     } as unknown as Tokens,
     resources: createResources("http://door.example"),
-    storage: { vault: createVault(new Secret(key)) } as never,
+    storage: storage ?? ({ vault: createVault(new Secret(key)), onChange: () => () => undefined } as never),
     audit: { record: () => undefined } as never,
     outbound: {} as never,
     log: { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error"), flush: () => undefined },

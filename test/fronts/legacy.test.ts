@@ -1,7 +1,13 @@
 /** The fronts of 2025 and 2024, message by message. */
 import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Secret } from "../../src/kernel/secret.ts";
+import { openStorage } from "../../src/storage/index.ts";
+import { createDatabase, databases } from "../world.ts";
 import { initialize, openDoor, type Door, type Message } from "./harness.ts";
 import { vocabularyTarget, type VocabularyTarget } from "./vocabulary-target.ts";
 
@@ -350,6 +356,27 @@ describe("processes behind one address", () => {
     await fetch(second.url + path, { method: "DELETE", headers: { "mcp-session-id": session.id, authorization: "Bearer alice" } });
     expect((await ask(second)).status).toBe(404);
     await Promise.all([first.close(), second.close()]);
+  });
+
+  it.each(databases)("bring an answer to the one that asked, over %s", async (kind) => {
+    const folder = mkdtempSync(join(tmpdir(), "sallyport-relay-"));
+    const config = { SALLYPORT_DATA_DIR: folder, SALLYPORT_DATABASE_URL: kind === "postgres" ? new Secret(await createDatabase()) : undefined, SALLYPORT_ENCRYPTION_KEY: new Secret(key), SALLYPORT_ENCRYPTION_KEY_PREVIOUS: undefined };
+    const storages = [await openStorage({ config, onError: () => undefined }), await openStorage({ config, onError: () => undefined }), await openStorage({ config, onError: () => undefined })] as const;
+    const doors = await Promise.all(storages.map((storage) => openDoor(target, { key, storage }))) as [Door, Door, Door];
+    const session = await openSession("2025-11-25", { elicitation: {} }, { at: doors[0] });
+    const call = await openStream(doors[1].url + path, { "mcp-session-id": session.id, "content-type": "application/json" }, "alice", { method: "POST", body: JSON.stringify({ jsonrpc: "2.0", id: 9, method: "tools/call", params: { name: "test_elicitation", arguments: { message: "Who?" } } }) });
+    await vi.waitFor(() => expect(call.events).toHaveLength(2));
+    const answer = { jsonrpc: "2.0", id: call.events[1]?.message?.id, result: { action: "decline" } };
+    // Neither another user nor an invented answer leaves anything behind.
+    expect((await doors[2].post(path, answer, { as: "bob", headers: { "mcp-session-id": session.id } })).status).toBe(404);
+    expect((await doors[2].post(path, { ...answer, id: "invented.1" }, { headers: { "mcp-session-id": session.id } })).status).toBe(202);
+    expect(await storages[2].db.selectFrom("relayed_answers").select("id").execute()).toEqual([]);
+    expect((await doors[2].post(path, answer, { headers: { "mcp-session-id": session.id } })).status).toBe(202);
+    await vi.waitFor(() => expect(call.events[2]?.message).toMatchObject({ id: 9, result: { content: [{ text: expect.stringContaining("action=decline") as string }] } }), 3000);
+    expect(await storages[2].db.selectFrom("relayed_answers").select("id").execute()).toEqual([]);
+    await Promise.all(doors.map((one) => one.close()));
+    await Promise.all(storages.map((storage) => storage.close()));
+    rmSync(folder, { recursive: true, force: true });
   });
 
   it("do not know sessions made under another key", async () => {

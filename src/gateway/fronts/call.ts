@@ -9,6 +9,7 @@ import { isObject } from "../wire/message.ts";
 import { logLevels } from "../wire/era.ts";
 import type { Discoveries } from "./discoveries.ts";
 import type { Limits, Quota } from "./limits.ts";
+import type { Relay } from "./relay.ts";
 
 export interface Call {
   /** Path of the endpoint, such as /servers/x/mcp: what tokens and handles are for. */
@@ -26,6 +27,7 @@ export interface FrontOptions {
   /** Open event streams that wait for what may come: GET streams, listeners, HTTP+SSE sessions. */
   streams: Quota;
   discoveries: Discoveries;
+  relay: Relay;
   log: Log;
   now: () => number;
 }

@@ -40,7 +40,10 @@ export interface Conversation {
   /** Resolves when the request is answered or cancelled. @returns why it failed. */
   request(message: Message, requestId: string, outlet: Outlet): Promise<string | undefined>;
   notification(message: Message): void;
-  response(message: Message): void;
+  /** @returns whether it answers a question of this process. */
+  response(message: Pick<Message, "id" | "value">): boolean;
+  /** Whether the client is being asked something; with an id, just this. */
+  isAsking(id?: RequestId): boolean;
   /** Hears of changes from now on, or no longer. */
   follow(wanted: boolean): void;
   /** The latest target for the endpoint; they may be made anew. */
@@ -62,7 +65,8 @@ export function createConversation(options: ConversationOptions): Conversation {
   // Until the client says otherwise the server decides what to log; nothing is held back for it.
   let level = "debug";
   let asks = 0;
-  const prefix = newToken(6);
+  /** Of this process, among those that may hold the session. */
+  const mark = newToken(6);
   const ended = new AbortController();
   const keyOf = (id: RequestId) => JSON.stringify(id);
   const asking = (requestId: string, signal: AbortSignal): Asking => ({ caller, client: facts, session, requestId, signal });
@@ -153,7 +157,8 @@ export function createConversation(options: ConversationOptions): Conversation {
   }
 
   function put(question: InputRequest, signal: AbortSignal, outlet: Outlet): Promise<JsonObject> {
-    const id = `${prefix}-${++asks}`;
+    // Bound to the session, so that an answer which arrives elsewhere can be told from an invented one.
+    const id = handles.bind("question", `${mark}.${++asks}`, { ...holder, place: session });
     const key = keyOf(id);
     return new Promise<JsonObject>((resolve, reject) => {
       const expiry = setTimeout(() => {
@@ -266,6 +271,7 @@ export function createConversation(options: ConversationOptions): Conversation {
     get running() {
       return running.size;
     },
+    isAsking: (id) => (id === undefined ? asked.size > 0 : asked.has(keyOf(id))),
     request,
     notification({ method, params }) {
       if (method !== "notifications/cancelled") return;
@@ -274,10 +280,14 @@ export function createConversation(options: ConversationOptions): Conversation {
     },
     response({ id, value }) {
       const waiting = id === undefined ? undefined : asked.get(keyOf(id));
-      if (!waiting) return;
-      if (isObject(value["result"])) return waiting.resolve(value["result"]);
+      if (!waiting) return false;
+      if (isObject(value["result"])) {
+        waiting.resolve(value["result"]);
+        return true;
+      }
       const error: Members = isObject(value["error"]) ? value["error"] : {};
       waiting.reject(new WireError(200, typeof error["code"] === "number" ? error["code"] : errorCodes.internal, typeof error["message"] === "string" ? error["message"] : "The client answered with an error", undefined, error["data"]));
+      return true;
     },
     follow(wanted) {
       if (following === wanted) return;

@@ -1,7 +1,7 @@
 /** The front of 2026-07-28: every request stands for itself, answers are JSON or one event stream, and whoever leaves has cancelled. */
 import type { ClientFacts, Exchange, JsonObject, Listened, ListenFilter, Notification } from "../exchange.ts";
 import { errorFor, modernStatus } from "../eras/errors.ts";
-import { requireAnswerable, urlQuestions } from "../eras/questions.ts";
+import { questionsOf, requireAnswerable, urlQuestions } from "../eras/questions.ts";
 import { discoverResult, modernResult } from "../eras/results.ts";
 import { isTaskMethod, requireSameEra, withoutTasks } from "../eras/tasks.ts";
 import { modernVersions } from "../wire/era.ts";
@@ -141,7 +141,10 @@ export function createModernFront(options: FrontOptions): ModernFront {
     }
     const params = openParams(handles, holder, withoutEnvelope(message.params), message.id);
     try {
-      return bindResult(handles, holder, method, await target.request({ ...exchange, client, params }));
+      const result = await target.request({ ...exchange, client, params });
+      // Whatever the upstream checked: a client is asked only what it declared that it can answer.
+      if (result["resultType"] === "input_required") requireAnswerable(questionsOf(result), client);
+      return bindResult(handles, holder, method, result);
     } catch (error) {
       const questions = urlQuestions(error);
       if (!questions) throw error;

@@ -18,6 +18,9 @@ export interface SessionTable<S extends Seat> {
   add(id: string, seat: S): void;
   /** Finds and marks as used just now. */
   use(id: string): S | undefined;
+  /** Finds and leaves it as unused as it was. */
+  peek(id: string): S | undefined;
+  ids(which: (seat: S) => boolean): string[];
   end(id: string): void;
   readonly size: number;
   /** Ends all. */
@@ -72,6 +75,8 @@ export function createSessionTable<S extends Seat>(limits: Limits, now: () => nu
       seats.set(id, { ...found, usedAt: now() });
       return found.seat;
     },
+    peek: (id) => seats.get(id)?.seat,
+    ids: (which) => [...seats].flatMap(([id, { seat }]) => (which(seat) ? [id] : [])),
     end,
     stop() {
       clearInterval(timer);

@@ -65,7 +65,7 @@ const mostUndelivered = 100;
 const longestCarried = 2048;
 
 export function createStreamableFront(options: FrontOptions): StreamableFront {
-  const { handles, limits, streams: streamQuota, now } = options;
+  const { handles, limits, streams: streamQuota, relay, now } = options;
   const home = newToken(6);
   const table = createSessionTable<Session>(limits, now);
   const store = createReplayStore(limits);
@@ -209,11 +209,11 @@ export function createStreamableFront(options: FrontOptions): StreamableFront {
     const [first] = messages;
     if (first === undefined) throw new WireError(400, errorCodes.invalidRequest, "The batch is empty");
     if (!batch && first.kind === "request" && first.method === "initialize") return initialize(call, first);
-    const { session } = sessionOf(call, first.id);
+    const { id, session } = sessionOf(call, first.id);
     if (batch) checkBatch(messages, session.conversation.facts);
     for (const message of messages) {
       if (message.kind === "notification") session.conversation.notification(message);
-      if (message.kind === "response") session.conversation.response(message);
+      if (message.kind === "response" && !session.conversation.response(message)) await elsewhere(call, id, message);
     }
     const requests = messages.filter(({ kind }) => kind === "request");
     if (requests.length === 0) {
@@ -225,6 +225,18 @@ export function createStreamableFront(options: FrontOptions): StreamableFront {
     const failures = await Promise.all(requests.map((message) => session.conversation.request(message, call.info.requestId, outlet)));
     return over(reply, failures.find((failure) => failure !== undefined));
   }
+
+  /** An answer to a question that another process asked finds its way there. */
+  async function elsewhere({ caller }: Call, session: string, { id, value }: Message): Promise<void> {
+    const isGenuine = typeof id === "string" && handles.open("question", id, { principalId: caller.userId, place: session }) !== undefined;
+    if (isGenuine) await relay.send(session, value);
+  }
+
+  relay.receive({
+    waiting: () => table.ids((session) => session.conversation.isAsking()),
+    wants: (id, { id: answered }) => typeof answered === "string" && table.peek(id)?.conversation.isAsking(answered) === true,
+    deliver: (id, value) => void table.peek(id)?.conversation.response({ id: value["id"] as string, value }),
+  });
 
   function checkBatch(messages: readonly Message[], { protocolVersion }: ClientFacts): void {
     if (protocolVersion !== "2025-03-26") throw new WireError(400, errorCodes.invalidRequest, "Batches are not accepted");

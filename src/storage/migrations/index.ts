@@ -3,6 +3,7 @@ import type { Migration } from "kysely/migration";
 import { registry } from "./0001-registry.ts";
 import { oauth } from "./0002-oauth.ts";
 import { federation } from "./0004-federation.ts";
+import { relayedAnswers } from "./0005-relayed-answers.ts";
 import { auditChain } from "./0009-audit-chain.ts";
 import { trust } from "./0010-trust.ts";
 
@@ -10,6 +11,7 @@ export const migrations: Record<string, Migration> = {
   "0001-registry": registry,
   "0002-oauth": oauth,
   "0004-federation": federation,
+  "0005-relayed-answers": relayedAnswers,
   "0009-audit-chain": auditChain,
   "0010-trust": trust,
 };
