@@ -5,8 +5,8 @@
 import { resolve } from "node:path";
 import { openAudit, auditRoutes } from "./audit/index.ts";
 import type { Config } from "./config/index.ts";
-import { createGateway, createPeers, createStoredCredentials, frontLimits, peerLimits } from "./gateway/index.ts";
-import { createApiKeys, createGroups, createResources, createServiceAccounts, createSetup, createThrottle, createTokens, createUsers, groupRoutes, identityRoutes, machineRoutes, openKeys, openRevocations, createOAuth, resourceMetadataRoutes, type ReadSession, type Tokens } from "./identity/index.ts";
+import { createGateway, createPeers, createPermission, createStoredCredentials, frontLimits, peerLimits, type Peer } from "./gateway/index.ts";
+import { createApiKeys, createGroups, createOAuth, createResources, createServiceAccounts, createSetup, createThrottle, createTokens, createUsers, groupRoutes, identityRoutes, machineRoutes, openKeys, openRevocations, resourceMetadataRoutes, type ReadSession, type Tokens } from "./identity/index.ts";
 import type { Log } from "./kernel/log.ts";
 import { administratorScopes } from "./kernel/scopes.ts";
 import { parseAllowList } from "./net/address.ts";
@@ -17,7 +17,7 @@ import { createOutbound } from "./net/outbound.ts";
 import type { Principal } from "./kernel/principal.ts";
 import type { RequestInfo, Route } from "./net/route.ts";
 import { createLog, opsRoutes } from "./ops/index.ts";
-import { authorize, denial } from "./policy/index.ts";
+import { authorize, createApprovals, denial, openPolicies, policyRoutes } from "./policy/index.ts";
 import { createSearch, createServers, registryRoutes } from "./registry/index.ts";
 import { openSnapshot, type ServerState } from "./snapshot/index.ts";
 import { openStorage, type Storage } from "./storage/index.ts";
@@ -100,6 +100,12 @@ export async function startServer({ config, profile, log = createLog({ level: co
   const review = createReview({ storage, snapshot, audit, pins, visit: createFetch({ outbound, version, credentials }), mode, fourEyes: config.SALLYPORT_FOUR_EYES, now });
   const interval = config.SALLYPORT_INSPECTION_INTERVAL * 1000;
   const gate = createGate({ pins, review, mode, maxAge: 2 * interval, now, onRefused: (server, kind, name, standing) => audit.record({ type: "item.refused", subject: `server:${server.id}`, detail: { server: server.name, kind, name, standing } }) });
+  const kindsOfPolicies = ["tool", "prompt", "resource"] as const;
+  const itemsOf = (server: ServerState) => kindsOfPolicies.flatMap((kind) => [...(pins.of(server.id)?.items() ?? [])].filter((pin) => pin.kind === kind).map(({ name, tier }) => ({ kind, name, tier })));
+  const policies = await openPolicies({ storage, snapshot, audit, log, now, itemsOf, tierOf: (server, kind, name) => pins.of(server.id)?.original(kind, name)?.tier ?? "write" });
+  const approvals = createApprovals({ storage, audit, now, nameOf: (id) => [...snapshot.servers.values()].find((server) => server.id === id)?.name ?? id });
+  const permission = createPermission({ policies, approvals, audit, now });
+  const access = { isGranted: (userId: string, serverId: string) => snapshot.isGranted(userId, serverId), admits: (principal: Principal, server: ServerState) => policies.admits(principal, server) };
   const stopInspections = scheduleInspections({ snapshot, review, interval });
 
   const servers = createServers({
@@ -131,6 +137,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
     ...resourceMetadataRoutes({ resources, issuer: publicUrl }),
     ...registryRoutes({ servers, snapshot, users, publicUrl, requireChange }),
     ...trustRoutes({ review, pins, snapshot, requireChange }),
+    ...policyRoutes({ policies, approvals, snapshot, itemsOf }),
     ...auditRoutes({ storage, audit, now }),
   ];
   routes.push(...opsRoutes({ storage, version, publicUrl, isServing: () => serving }, routes));
@@ -171,7 +178,9 @@ export async function startServer({ config, profile, log = createLog({ level: co
     storage,
     audit,
     outbound,
+    access,
     gate,
+    permission,
     log,
     now,
     limits: frontLimits(config),
@@ -204,6 +213,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
       await peers.close();
       await audit.close();
       await outbound.close();
+      policies.close();
       pins.close();
       oauth.close();
       revocations.close();

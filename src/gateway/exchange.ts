@@ -41,6 +41,8 @@ export interface Exchange {
   readonly session: string | undefined;
   /** Id of the HTTP request, for log and audit. */
   readonly requestId: string;
+  /** The client's address, where it is known. */
+  readonly address?: string | undefined;
   readonly method: string;
   /** Without the modern envelope members of `_meta`; `_meta.progressToken` and trace context stay. */
   readonly params: JsonObject | undefined;

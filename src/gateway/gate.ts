@@ -3,10 +3,11 @@
  * Lists, calls, meta-tools and bundles all ask here. What a server may show at all, to anybody, is for its pins to say (src/trust).
  */
 import type { Principal } from "../kernel/principal.ts";
-import { authorize, type Decision } from "../policy/index.ts";
-import type { ServerState, Snapshot } from "../snapshot/index.ts";
-import type { Pins } from "../trust/index.ts";
+import { authorize, type Access, type Decision } from "../policy/index.ts";
+import type { ServerState } from "../snapshot/index.ts";
+import type { ItemKind, Pins } from "../trust/index.ts";
 import type { JsonObject } from "./exchange.ts";
+import type { Permission } from "./permission.ts";
 
 export interface ToolGate {
   /**
@@ -14,20 +15,21 @@ export interface ToolGate {
    * view and not per principal. Undefined: the principal may not use the server at all.
    */
   view(principal: Principal, server: ServerState): string | undefined;
-  /** @param tool its definition as the upstream gave it. */
-  listed(principal: Principal, server: ServerState, tool: JsonObject): boolean;
+  /** @param definition as the upstream gave it. */
+  listed(principal: Principal, server: ServerState, kind: Exclude<ItemKind, "server">, definition: JsonObject): boolean;
   /** @param toolName the upstream's own name. */
   callable(principal: Principal, server: ServerState, toolName: string, args: JsonObject | undefined): Decision;
 }
 
 export interface ToolGateOptions {
-  snapshot: Pick<Snapshot, "isGranted">;
+  access: Access;
+  permission: Pick<Permission, "lists" | "view">;
   pins: Pick<Pins, "of" | "onChange">;
   now: () => number;
 }
 
-export function createToolGate({ snapshot, pins, now }: ToolGateOptions): ToolGate {
-  const use = (principal: Principal, server: ServerState) => authorize(snapshot, principal, { kind: "call-server", server });
+export function createToolGate({ access, permission, pins, now }: ToolGateOptions): ToolGate {
+  const use = (principal: Principal, server: ServerState) => authorize(access, principal, { kind: "call-server", server });
   /** By server id: how often its pins changed, and when approvals of its items end. */
   const pinned = new Map<string, { changes: number; ends: readonly number[] }>();
   const compile = (serverId: string) => {
@@ -41,14 +43,17 @@ export function createToolGate({ snapshot, pins, now }: ToolGateOptions): ToolGa
     const { changes, ends } = pinned.get(serverId) ?? compile(serverId);
     return ends.length === 0 ? String(changes) : `${changes}.${ends.filter((end) => end <= now()).length}`;
   };
-  const useTool = (principal: Principal, server: ServerState, name: string) => authorize(snapshot, principal, { kind: "use-item", server, item: "tool", name });
+  const useTool = (principal: Principal, server: ServerState, name: string) => authorize(access, principal, { kind: "use-item", server, item: "tool", name });
   return {
     view(principal, server) {
       if (!use(principal, server).allowed) return undefined;
       const tools = principal.restrictions?.tools;
-      return tools === undefined ? pinsView(server.id) : `${pinsView(server.id)} ${JSON.stringify(tools)}`;
+      return `${pinsView(server.id)} ${permission.view(principal)}${tools === undefined ? "" : ` ${JSON.stringify(tools)}`}`;
     },
-    listed: (principal, server, tool) => useTool(principal, server, String(tool["name"])).allowed,
+    listed(principal, server, kind, definition) {
+      const name = definition[kind === "resource" ? "uri" : kind === "resourceTemplate" ? "uriTemplate" : "name"];
+      return typeof name === "string" && (kind === "tool" ? useTool(principal, server, name) : use(principal, server)).allowed && permission.lists(principal, server, kind, name);
+    },
     callable: useTool,
   };
 }

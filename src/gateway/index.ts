@@ -10,7 +10,7 @@ import type { Log } from "../kernel/log.ts";
 import { problem } from "../kernel/problem.ts";
 import type { Principal } from "../kernel/principal.ts";
 import type { RawHandler, RawInfo } from "../net/inbound.ts";
-import { authorize, denial } from "../policy/index.ts";
+import { authorize, denial, type Access } from "../policy/index.ts";
 import type { ServerState, Snapshot } from "../snapshot/index.ts";
 import type { Storage } from "../storage/index.ts";
 import type { Gate } from "../trust/index.ts";
@@ -34,12 +34,14 @@ import { checkParamHeaders } from "./wire/param-headers.ts";
 
 export type { Peer } from "./exchange.ts";
 export { frontLimits } from "./fronts/limits.ts";
+export { createPermission } from "./permission.ts";
 export { createStoredCredentials } from "./upstream/credentials.ts";
 export { peerLimits } from "./upstream/limits.ts";
 export { createPeers } from "./upstream/peers.ts";
 
 export interface GatewayOptions extends Omit<PassthroughOptions, "handles" | "vault"> {
   snapshot: Snapshot;
+  access: Access;
   tokens: Tokens;
   resources: Resources;
   storage: Storage;
@@ -83,7 +85,7 @@ interface Account {
 }
 
 export function createGateway(options: GatewayOptions): Gateway {
-  const { snapshot, tokens, resources, storage, audit, gate, log, now } = options;
+  const { snapshot, access, tokens, resources, storage, audit, gate, permission, log, now } = options;
   const handles = createHandles(storage.vault);
   const limits = createLimits(options.limits);
   const streams = limits.quota("streamsPerUser", "streams", "open streams");
@@ -99,7 +101,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const known = targets.get(server);
     if (known) return known;
     const peer = options.peer(server);
-    const made = { peer, target: vettedTarget(gate, server, peer) };
+    const made = { peer, target: vettedTarget(gate, permission, server, peer) };
     targets.set(server, made);
     return made;
   };
@@ -117,7 +119,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const { endpoint } = account;
     const caller = await tokens.verify(authorization, [resource.uri], challengeHints(resource));
     account.caller = caller;
-    const decision = authorize(snapshot, caller, endpoint.kind === "server" ? { kind: "call-server", server: snapshot.servers.get(endpoint.name) } : { kind: "route", scopes: ["tools:call"] });
+    const decision = authorize(access, caller, endpoint.kind === "server" ? { kind: "call-server", server: snapshot.servers.get(endpoint.name) } : { kind: "route", scopes: ["tools:call"] });
     if (!decision.allowed) {
       const [subject, action] = endpoint.kind === "server" ? [`server-name:${endpoint.name}`, "call-server"] : [`endpoint:${endpoint.path}`, "call-endpoint"];
       audit.record({ type: "authorization.denied", actorId: caller.userId, requestId, subject, detail: { action, needs: decision.needs } });
@@ -172,7 +174,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   function requireItem(server: ServerState, caller: Principal, message: Message, requestId: string): void {
     const item = itemOf(message);
     if (item === undefined) return;
-    const decision = authorize(snapshot, caller, { kind: "use-item", server, item, name: message.name ?? "" });
+    const decision = authorize(access, caller, { kind: "use-item", server, item, name: message.name ?? "" });
     if (decision.allowed) return;
     audit.record({ type: "authorization.denied", actorId: caller.userId, requestId, subject: `server:${server.id}`, detail: { action: "use-item", needs: decision.needs } });
     throw new WireError(403, errorCodes.invalidParams, `Unknown ${item}: ${message.name ?? ""}`, message.id);

@@ -14,8 +14,9 @@ import type { Vault } from "../storage/index.ts";
 import type { Gate } from "../trust/index.ts";
 import { openHandle } from "./fronts/binding.ts";
 import type { HandleKind, Handles, Holder } from "./handles.ts";
+import type { Permission } from "./permission.ts";
 import { forward, UpstreamError, type Carried } from "./upstream/http.ts";
-import { admit, announcedKinds, isVetted, vetBody } from "./vetting.ts";
+import { admit, announcedKinds, isVetted, itemKinds, redactBody, vetBody } from "./vetting.ts";
 import { encodeMirrored } from "./wire/era.ts";
 import { clientHeaders, upstreamHeaders } from "./wire/headers.ts";
 import { errorCodes, isObject, metaKeys, WireError, type Message } from "./wire/message.ts";
@@ -24,6 +25,7 @@ import { createEventRewriter, createJsonRewriter, type Rewriter, type Wanted } f
 export interface PassthroughOptions {
   handles: Handles;
   gate: Gate;
+  permission: Permission;
   outbound: Outbound;
   vault: Vault;
   audit: Audit;
@@ -59,7 +61,7 @@ interface Compiled {
 }
 
 export function createPassthrough(options: PassthroughOptions): Passthrough {
-  const { handles, gate, snapshot, vault, audit } = options;
+  const { handles, gate, permission, snapshot, vault, audit } = options;
   const compiled = new Map<string, Compiled>();
   snapshot.onServer((name) => compiled.delete(name));
 
@@ -83,11 +85,16 @@ export function createPassthrough(options: PassthroughOptions): Passthrough {
     const holder: Holder = { principalId: caller.userId, place: server.id };
     const headers = { ...request.headers };
     let sent = body;
+    let fields: readonly string[] = [];
     if (sent && message?.method !== undefined && message.name !== undefined) {
       const name = await admit(gate, server, message.method, message.name, message.id);
       if (name !== message.name) {
         sent = replaceMember(sent, ["params", "name"], name);
         if (headers["mcp-name"] !== undefined) headers["mcp-name"] = encodeMirrored(name);
+      }
+      if (message.method in itemKinds) {
+        const duties = permission.require({ caller, server, method: message.method, name, arguments: message.params?.["arguments"], requestId: info.requestId, address: info.address });
+        fields = duties instanceof Promise ? await duties : duties;
       }
     }
     if (sent && message?.kind === "request") sent = openHandles(handles, holder, message, sent, headers);
@@ -111,7 +118,11 @@ export function createPassthrough(options: PassthroughOptions): Passthrough {
       headersTimeout: options.upstreamTimeout,
       idleTimeout: options.idleTimeout,
       jsonLimit: options.responseLimit,
-      rewrite: isVetted(vetted) ? (answer, contentType) => vetBody(gate, server, vetted, answer, contentType, options.responseLimit) : undefined,
+      rewrite: isVetted(vetted)
+        ? (answer, contentType) => vetBody(permission.through(gate, caller), server, vetted, answer, contentType, options.responseLimit)
+        : fields.length > 0
+          ? (answer, contentType) => redactBody(fields, answer, contentType, options.responseLimit)
+          : undefined,
       transform: (contentType) => binder(handles, holder, message?.method, contentType),
       watch(chunk) {
         const kinds = announcedKinds(chunk);

@@ -6,6 +6,7 @@ import { parseLosslessJson, parseUntrustedJson } from "../kernel/json.ts";
 import type { ServerState } from "../snapshot/index.ts";
 import type { Gate, ItemKind } from "../trust/index.ts";
 import type { Discovery, ListenFilter, Notification, Target } from "./exchange.ts";
+import { redact, type Permission } from "./permission.ts";
 import { UpstreamError } from "./upstream/http.ts";
 import { errorCodes, isObject, WireError, type Members, type RequestId } from "./wire/message.ts";
 
@@ -35,8 +36,8 @@ export async function admit(gate: Gate, server: ServerState, method: string, nam
   return (rest as { name: string }).name;
 }
 
-/** A server behind its pins: only what is approved is shown, listed or called. */
-export function vettedTarget(gate: Gate, server: ServerState, target: Target): Target {
+/** A server behind its pins and the policies: only what is approved and permitted is shown, listed or called. */
+export function vettedTarget(gate: Gate, permission: Permission, server: ServerState, target: Target): Target {
   const changed = ({ method }: Notification) => {
     const kinds = announcedKinds(Buffer.from(method));
     if (kinds.length > 0) gate.changed(server, kinds);
@@ -52,8 +53,10 @@ export function vettedTarget(gate: Gate, server: ServerState, target: Target): T
       const member = method.startsWith("resources/") ? "uri" : "name";
       const name = params?.[member];
       const asked = typeof name === "string" ? await admit(gate, server, method, name) : undefined;
+      const { caller, requestId, address = "" } = exchange;
+      const fields = asked === undefined ? [] : await permission.require({ caller, server, method, name: asked, arguments: params?.["arguments"], requestId, address });
       const result = await target.request(asked === undefined || asked === name ? exchange : { ...exchange, params: { ...params, [member]: asked } });
-      return vetResult(gate, server, method, result);
+      return redact(vetResult(permission.through(gate, caller), server, method, result), fields);
     },
     async listen(listening) {
       const { resourceSubscriptions, ...kinds } = listening.filter;
@@ -106,33 +109,51 @@ export function vetResult(gate: Gate, server: ServerState, method: string, resul
 
 /** The whole body of an answer, JSON or event stream, as it may be shown. @throws UpstreamError for what is not JSON that all parsers read alike. */
 export function vetBody(gate: Gate, server: ServerState, method: string, body: Buffer, contentType: string, limit: number): Buffer {
+  return eachMessage(body, contentType, (bytes) => vetMessage(gate, server, method, bytes, limit));
+}
+
+/** The whole body of an answer without the values of these fields. */
+export function redactBody(fields: readonly string[], body: Buffer, contentType: string, limit: number): Buffer {
+  return eachMessage(body, contentType, (bytes) => {
+    const message = readWhole(() => parseLosslessJson(bytes, limitsOf(limit)));
+    return isObject(message) && isObject(message["result"]) ? JSON.stringify({ ...message, result: redact(message["result"], fields) }) : undefined;
+  });
+}
+
+/** @param change returns undefined for a message that stays as it is. */
+function eachMessage(body: Buffer, contentType: string, change: (bytes: Buffer) => string | undefined): Buffer {
   if (!/^text\/event-stream\b/i.test(contentType)) {
-    const vetted = vetMessage(gate, server, method, body, limit);
-    return vetted === undefined ? body : Buffer.from(vetted);
+    const changed = change(body);
+    return changed === undefined ? body : Buffer.from(changed);
   }
   const text = body.toString("utf8");
   let touched = false;
   const events = text.split(/(?<=\r\n\r\n|\n\n|\r\r)/).map((event) => {
     const data = [...event.matchAll(/^data:[ ]?(.*)$/gm)].map((match) => (match[1] ?? "").replace(/\r$/, ""));
     if (data.every((line) => line === "")) return event;
-    const vetted = vetMessage(gate, server, method, Buffer.from(data.join("\n")), limit);
-    if (vetted === undefined) return event;
+    const changed = change(Buffer.from(data.join("\n")));
+    if (changed === undefined) return event;
     touched = true;
     const others = event.split(/\r\n|\n|\r/).filter((line) => line !== "" && !line.startsWith("data:"));
-    return `${[...others, `data: ${vetted}`].join("\n")}\n\n`;
+    return `${[...others, `data: ${changed}`].join("\n")}\n\n`;
   });
   return touched ? Buffer.from(events.join("")) : body;
 }
 
-/** @returns undefined when the message stays as it is. */
-function vetMessage(gate: Gate, server: ServerState, method: string, bytes: Buffer, limit: number): string | undefined {
-  const limits = { maxBytes: limit, maxItems: 2_000_000, maxDepth: 128, limitName: "SALLYPORT_RESPONSE_LIMIT" };
-  let message: unknown;
+const limitsOf = (limit: number) => ({ maxBytes: limit, maxItems: 2_000_000, maxDepth: 128, limitName: "SALLYPORT_RESPONSE_LIMIT" });
+
+function readWhole(read: () => unknown): unknown {
   try {
-    message = parseUntrustedJson(bytes, limits);
+    return read();
   } catch (cause) {
     throw new UpstreamError("broken", "The upstream answered with JSON that parsers do not read alike", cause);
   }
+}
+
+/** @returns undefined when the message stays as it is. */
+function vetMessage(gate: Gate, server: ServerState, method: string, bytes: Buffer, limit: number): string | undefined {
+  const limits = limitsOf(limit);
+  const message = readWhole(() => parseUntrustedJson(bytes, limits));
   if (!isObject(message) || !isObject(message["result"])) return undefined;
   const { result } = message;
   const vetted = vetResult(gate, server, method, result);

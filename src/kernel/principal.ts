@@ -15,6 +15,10 @@ export interface Principal {
   readonly keyId?: string;
   /** The trusted issuer whose token was shown instead of one of ours. */
   readonly issuer?: string;
+  /** Whether a second factor was proved when the token was issued. */
+  readonly factor?: boolean;
+  /** When the user last proved who they are, in milliseconds since the epoch. */
+  readonly authenticatedAt?: number;
   /** Narrows what the user may reach; absent: all of it. */
   readonly restrictions?: Restrictions;
   /** The OAuth client that the token was issued to. */

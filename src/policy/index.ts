@@ -8,6 +8,11 @@ import type { Scope } from "../kernel/scopes.ts";
 import { problem, type Problem } from "../kernel/problem.ts";
 import type { ServerState, Snapshot } from "../snapshot/index.ts";
 
+export { createApprovals, type Approvals } from "./approvals.ts";
+export type { Obligation } from "./engine.ts";
+export { openPolicies, type Policies, type PolicyWish } from "./policies.ts";
+export { policyRoutes } from "./routes.ts";
+
 export type Action =
   /** Use a route that declares these scopes. */
   | { kind: "route"; scopes: readonly Scope[] }
@@ -26,7 +31,13 @@ export type Decision =
 
 const allowed: Decision = Object.freeze({ allowed: true });
 
-export function authorize(snapshot: Pick<Snapshot, "isGranted">, principal: Principal, action: Action): Decision {
+/** What authorization asks about a caller and a server. */
+export interface Access extends Pick<Snapshot, "isGranted"> {
+  /** Whether a policy lets the caller know of a server that was not granted. */
+  admits?(principal: Principal, server: ServerState): boolean;
+}
+
+export function authorize(access: Access, principal: Principal, action: Action): Decision {
   switch (action.kind) {
     case "route":
       return action.scopes.every((scope) => principal.scopes.has(scope)) ? allowed : { allowed: false, because: "scope", needs: action.scopes };
@@ -36,10 +47,10 @@ export function authorize(snapshot: Pick<Snapshot, "isGranted">, principal: Prin
     case "call-server": {
       if (!principal.scopes.has("tools:call")) return { allowed: false, because: "scope", needs: ["tools:call"] };
       const { server } = action;
-      return server?.enabled && coversServer(principal, server) && snapshot.isGranted(principal.userId, server.id) ? allowed : { allowed: false, because: "unseen", needs: ["grant"] };
+      return server?.enabled && coversServer(principal, server) && (access.isGranted(principal.userId, server.id) || access.admits?.(principal, server) === true) ? allowed : { allowed: false, because: "unseen", needs: ["grant"] };
     }
     case "use-item": {
-      const decision = authorize(snapshot, principal, { kind: "call-server", server: action.server });
+      const decision = authorize(access, principal, { kind: "call-server", server: action.server });
       const tools = principal.restrictions?.tools;
       if (!decision.allowed || tools === undefined) return decision;
       return action.item === "tool" && tools.some((pattern) => matches(pattern, action.name)) ? allowed : { allowed: false, because: "unseen", needs: ["restriction"] };

@@ -386,6 +386,34 @@ export interface RelayedAnswerTable {
   created_at: number;
 }
 
+export interface PolicyTable {
+  id: string;
+  name: string;
+  /** Cedar text: exactly one policy. */
+  text: string;
+  enabled: number;
+  revision: number;
+  changed_by: string | null;
+  changed_at: number;
+}
+
+/** A call that waits for a person, or that a person let through once. */
+export interface CallApprovalTable {
+  id: string;
+  user_id: string;
+  server_id: string;
+  tool: string;
+  /** Of the canonical arguments: the approval is for these and no others. */
+  arguments_digest: string;
+  policy: string;
+  /** waiting, approved, refused or used. */
+  state: string;
+  asked_at: number;
+  expires_at: number;
+  decided_by: string | null;
+  decided_at: number | null;
+}
+
 export interface MetaTable {
   key: string;
   value: string;
@@ -408,6 +436,8 @@ export interface Tables {
   oauth_records: OAuthRecordTable;
   oauth_clients: OAuthClientTable;
   oauth_revocations: OAuthRevocationTable;
+  policies: PolicyTable;
+  call_approvals: CallApprovalTable;
   trust_items: TrustItemTable;
   trust_decisions: TrustDecisionTable;
   trust_overrides: TrustOverrideTable;

@@ -24,6 +24,8 @@ export interface Pin {
   readonly kind: ItemKind;
   readonly name: string;
   readonly standing: Standing;
+  /** What it can do at worst: read, write or destructive. */
+  readonly tier: string;
   /** Digests that may be shown. */
   readonly approved: ReadonlySet<string>;
   /** Digests that the last inspection saw. */
@@ -59,7 +61,7 @@ export async function openPins(storage: Storage): Promise<Pins> {
   const load = async (serverId?: string) => {
     const one = serverId ?? "";
     const servers = await storage.db.selectFrom("trust_servers").selectAll().$if(serverId !== undefined, (query) => query.where("server_id", "=", one)).execute();
-    const items = await storage.db.selectFrom("trust_items").select(["server_id", "kind", "name", "digest", "verdict"]).where("present", "=", 1).$if(serverId !== undefined, (query) => query.where("server_id", "=", one)).execute();
+    const items = await storage.db.selectFrom("trust_items").select(["server_id", "kind", "name", "digest", "verdict", "tier"]).where("present", "=", 1).$if(serverId !== undefined, (query) => query.where("server_id", "=", one)).execute();
     const decisions = await storage.db.selectFrom("trust_decisions").selectAll().$if(serverId !== undefined, (query) => query.where("server_id", "=", one)).orderBy("decided_at").orderBy("id").execute();
     const overrides = await storage.db.selectFrom("trust_overrides").selectAll().$if(serverId !== undefined, (query) => query.where("server_id", "=", one)).execute();
     const ids = new Set(servers.map(({ server_id }) => server_id));
@@ -80,7 +82,7 @@ export async function openPins(storage: Storage): Promise<Pins> {
   return { of: (serverId) => compiled.get(serverId), onChange: (listener) => void listeners.push(listener), close: stop };
 }
 
-type ItemRow = Pick<Row<"trust_items">, "server_id" | "kind" | "name" | "digest" | "verdict">;
+type ItemRow = Pick<Row<"trust_items">, "server_id" | "kind" | "name" | "digest" | "verdict" | "tier">;
 
 /** Pure: what the rows of one server come to. */
 export function compile(server: Row<"trust_servers">, items: readonly ItemRow[], decisions: readonly Row<"trust_decisions">[], overrides: readonly Row<"trust_overrides">[]): ServerPins {
@@ -100,6 +102,7 @@ export function compile(server: Row<"trust_servers">, items: readonly ItemRow[],
     pins.set(key, {
       kind: first.kind as ItemKind,
       name: first.name,
+      tier: (["destructive", "write"] as const).find((tier) => versions.some((version) => version.tier === tier)) ?? "read",
       standing: standings.find((standing) => standing !== "approved") ?? "approved",
       approved: new Set(approved.map(({ digest }) => digest)),
       seen: new Set(versions.map(({ digest }) => digest)),

@@ -60,6 +60,8 @@ export async function openDoor(target: Target, { settings = {}, now = Date.now, 
   const log = (level: string) => (event: string, detail?: object) => void logLines.push(`${level} ${event} ${JSON.stringify(detail)}`);
   const gateway = createGateway({
     snapshot,
+    access: snapshot,
+    permission: { require: () => [], lists: () => true, through: (given) => given, view: () => "" },
     gate,
     now,
     tokens: {

@@ -8,6 +8,7 @@ import type { ServerState, Snapshot } from "../../snapshot/index.ts";
 import type { Gate } from "../../trust/index.ts";
 import type { Asking, Discovery, Exchange, JsonObject, Listened, Peer, Target } from "../exchange.ts";
 import type { ToolGate } from "../gate.ts";
+import { redact, type Permission } from "../permission.ts";
 import { takeOrThrow, type Limiter } from "../limits/refusal.ts";
 import { listKinds, listMethods, type Catalog, type ListKind } from "../lists/catalog.ts";
 import { errorCodes, WireError } from "../wire/message.ts";
@@ -24,6 +25,7 @@ export interface CompositeOptions {
   snapshot: Snapshot;
   catalog: Catalog;
   gate: ToolGate;
+  permission: Permission;
   /** What each server may show and be asked for, whoever asks. */
   trust: Gate;
   merge: Merge;
@@ -50,7 +52,7 @@ const unknownMethod = () => new WireError(404, errorCodes.methodNotFound, "Metho
 const invalid = (message: string, data?: unknown) => new WireError(200, errorCodes.invalidParams, message, undefined, data);
 
 export function createComposite(options: CompositeOptions, shape: Shape): Target {
-  const { snapshot, catalog, gate, trust, merge, cursors, limits, audit, peer, now, deadline, pageSize } = options;
+  const { snapshot, catalog, gate, permission, trust, merge, cursors, limits, audit, peer, now, deadline, pageSize } = options;
   const serversOf = (principal: Principal) => shape.servers(options.visible(principal));
   const holds = (session: string | undefined, server: string): void => {
     if (session === undefined) return;
@@ -120,13 +122,15 @@ export function createComposite(options: CompositeOptions, shape: Shape): Target
   /** Sends a request to its one server, counted and recorded under the server's and the upstream's own names. */
   const carry = async (exchange: Exchange, server: ServerState, params: JsonObject, tool?: string): Promise<JsonObject> => {
     const { caller, requestId, method } = exchange;
+    const name = tool ?? params["name"] ?? params["uri"];
+    const fields = typeof name === "string" ? await permission.require({ caller, server, method, name, arguments: params["arguments"], requestId, address: exchange.address ?? "" }) : [];
     const release = await takeOrThrow(limits, caller, server, tool);
     holds(exchange.session, server.name);
     const began = performance.now();
     const about = { actorId: caller.userId, requestId, subject: `server:${server.id}` };
     const spent = () => Math.round((performance.now() - began) * 100) / 100;
     try {
-      const result = mapResult(server.name, await peer(server).request(derive(exchange, method, params)));
+      const result = redact(mapResult(server.name, await peer(server).request(derive(exchange, method, params))), fields);
       audit.record({ type: "call.completed", outcome: result["isError"] === true ? "failure" : "success", ...about, detail: { method, tool, status: 200, milliseconds: spent() } });
       return result;
     } catch (error) {
@@ -263,8 +267,8 @@ const longestHint = 24 * 3600 * 1000;
 
 /** Whatever kind of object the exchange is: its functions keep their own. */
 function derive(exchange: Exchange, method: string, params: JsonObject): Exchange {
-  const { caller, client, session, requestId, logLevel, signal } = exchange;
-  return { caller, client, session, requestId, logLevel, signal, method, params, notify: (notification) => exchange.notify(notification), ask: (questions) => exchange.ask(questions) };
+  const { caller, client, session, requestId, address, logLevel, signal } = exchange;
+  return { caller, client, session, requestId, address, logLevel, signal, method, params, notify: (notification) => exchange.notify(notification), ask: (questions) => exchange.ask(questions) };
 }
 
 function firstAfter(keys: readonly string[], after: string): number {

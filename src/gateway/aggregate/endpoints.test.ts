@@ -9,6 +9,7 @@ import { createVault } from "../../storage/envelope.ts";
 import type { Gate } from "../../trust/index.ts";
 import type { Exchange, JsonObject, Target } from "../exchange.ts";
 import { createToolGate } from "../gate.ts";
+import type { Permission } from "../permission.ts";
 import { createEndpoints } from "./endpoints.ts";
 
 const vault = createVault(new Secret(randomBytes(32).toString("base64url")));
@@ -53,11 +54,13 @@ function worldOf(offers: Record<string, Offer>, { deadline = 50, refresh = 1000,
     if (!peer) throw new Error(name);
     return peer;
   };
+  const permission: Permission = { require: () => [], lists: () => true, through: (gate) => gate, view: () => "" };
   const endpoints = createEndpoints({
     snapshot,
     storage: { vault },
     audit: { record: (event) => void events.push(event) },
-    gate: createToolGate({ snapshot, pins: { of: () => undefined, onChange: () => undefined }, now }),
+    gate: createToolGate({ access: snapshot, permission, pins: { of: () => undefined, onChange: () => undefined }, now }),
+    permission,
     trust,
     limits: { take: () => () => undefined },
     peer: (server) => peerOf(server.name),

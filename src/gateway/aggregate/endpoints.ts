@@ -9,6 +9,7 @@ import type { Storage } from "../../storage/index.ts";
 import type { Gate } from "../../trust/index.ts";
 import type { Peer, Target } from "../exchange.ts";
 import type { ToolGate } from "../gate.ts";
+import type { Permission } from "../permission.ts";
 import type { Limiter } from "../limits/refusal.ts";
 import { createCatalog } from "../lists/catalog.ts";
 import { createComposite } from "./composite.ts";
@@ -21,6 +22,7 @@ export interface EndpointsOptions {
   storage: Pick<Storage, "vault">;
   audit: Pick<Audit, "record">;
   gate: ToolGate;
+  permission: Permission;
   trust: Gate;
   limits: Limiter;
   /** One upstream as a target. */

@@ -39,7 +39,7 @@ export function createMerge({ gate, trust }: { gate: ToolGate; trust: Pick<Gate,
     if (!entries) {
       const seen = new Set<string>();
       entries = list.items.flatMap((given) => {
-        if (kind === "tools" && !gate.listed(principal, server, given)) return [];
+        if (!gate.listed(principal, server, itemKinds[kind], given)) return [];
         // As reviewed: what is not approved is withheld, and some goes by another name.
         return (trust.shown(server, itemKinds[kind], [given]) as JsonObject[]).flatMap((definition) => {
           const item = itemOf(kind, definition);

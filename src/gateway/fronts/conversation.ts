@@ -13,7 +13,7 @@ import type { Holder } from "../handles.ts";
 import { logLevels } from "../wire/era.ts";
 import { errorCodes, isObject, WireError, type Members, type Message, type RequestId } from "../wire/message.ts";
 import { bindNotification, bindResult, openParams } from "./binding.ts";
-import { audible, progressTokenOf, type FrontOptions } from "./call.ts";
+import { audible, progressTokenOf, type Call, type FrontOptions } from "./call.ts";
 
 /** Where the words about one request go. */
 export interface Outlet {
@@ -38,7 +38,7 @@ export interface Conversation {
   /** Requests that are running. */
   readonly running: number;
   /** Resolves when the request is answered or cancelled. @returns why it failed. */
-  request(message: Message, requestId: string, outlet: Outlet): Promise<string | undefined>;
+  request(message: Message, from: Sender, outlet: Outlet): Promise<string | undefined>;
   notification(message: Message): void;
   /** @returns whether it answers a question of this process. */
   response(message: Pick<Message, "id" | "value">): boolean;
@@ -55,6 +55,9 @@ export interface Conversation {
 const mostRounds = 8;
 const slowestRetry = 300_000;
 
+/** Who sent a message: each comes with a token of its own, which may reach less far than the one that began the session. */
+export type Sender = Pick<Call, "caller" | "info">;
+
 export function createConversation(options: ConversationOptions): Conversation {
   const { handles, limits, discoveries, log, caller, endpoint, facts, session, announce } = options;
   let { target } = options;
@@ -69,9 +72,9 @@ export function createConversation(options: ConversationOptions): Conversation {
   const mark = newToken(6);
   const ended = new AbortController();
   const keyOf = (id: RequestId) => JSON.stringify(id);
-  const asking = (requestId: string, signal: AbortSignal): Asking => ({ caller, client: facts, session, requestId, signal });
+  const asking = ({ caller: sender, info }: Sender, signal: AbortSignal): Asking => ({ caller: sender, client: facts, session, requestId: info.requestId, signal });
 
-  async function request(message: Message, requestId: string, outlet: Outlet): Promise<string | undefined> {
+  async function request(message: Message, from: Sender, outlet: Outlet): Promise<string | undefined> {
     const id = message.id as RequestId;
     const key = keyOf(id);
     const aborter = new AbortController();
@@ -79,7 +82,7 @@ export function createConversation(options: ConversationOptions): Conversation {
       if (running.has(key)) throw new WireError(400, errorCodes.invalidRequest, "A request with this id is running");
       if (running.size >= limits.callsPerSession) throw limits.reached("callsPerSession", "Too many requests at once in this session");
       running.set(key, aborter);
-      const result = await Promise.race([answer(message, requestId, AbortSignal.any([aborter.signal, ended.signal]), outlet), rejected(aborter.signal)]);
+      const result = await Promise.race([answer(message, from, AbortSignal.any([aborter.signal, ended.signal]), outlet), rejected(aborter.signal)]);
       outlet.finish({ jsonrpc: "2.0", id, result });
       return undefined;
     } catch (error) {
@@ -89,7 +92,7 @@ export function createConversation(options: ConversationOptions): Conversation {
         return "cancelled";
       }
       const told = errorFor("legacy", error, { method: message.method ?? "", params: message.params });
-      if (told.code === errorCodes.internal) log.warn("call.failed", { requestId, error });
+      if (told.code === errorCodes.internal) log.warn("call.failed", { requestId: from.info.requestId, error });
       outlet.finish({ jsonrpc: "2.0", id, error: told });
       return `json-rpc ${told.code}`;
     } finally {
@@ -97,7 +100,7 @@ export function createConversation(options: ConversationOptions): Conversation {
     }
   }
 
-  async function answer(message: Message, requestId: string, signal: AbortSignal, outlet: Outlet): Promise<JsonObject> {
+  async function answer(message: Message, from: Sender, signal: AbortSignal, outlet: Outlet): Promise<JsonObject> {
     const { method = "", params, id } = message;
     switch (method) {
       case "ping":
@@ -106,7 +109,7 @@ export function createConversation(options: ConversationOptions): Conversation {
         return setLevel(message);
       case "resources/subscribe":
       case "resources/unsubscribe":
-        return subscribe(message, method === "resources/subscribe", requestId, signal);
+        return subscribe(message, method === "resources/subscribe", from.info.requestId, signal);
       case "initialize":
         throw new WireError(400, errorCodes.invalidRequest, "This session is initialized already", id);
       default:
@@ -115,7 +118,7 @@ export function createConversation(options: ConversationOptions): Conversation {
     let opened = openParams(handles, holder, params, id);
     let client = facts;
     if (method.startsWith("tasks/") || withTask || facts.capabilities["tasks"] !== undefined) {
-      const { era } = await discoveries.of(endpoint, target, asking(requestId, signal));
+      const { era } = await discoveries.of(endpoint, target, asking(from, signal));
       requireSameEra(message, "legacy", era);
       if (era !== "legacy") {
         client = { ...facts, capabilities: withoutTasks(facts.capabilities) };
@@ -128,9 +131,10 @@ export function createConversation(options: ConversationOptions): Conversation {
     }
     const progressToken = progressTokenOf(params);
     const exchange: Omit<Exchange, "params"> = {
-      ...asking(requestId, signal),
+      ...asking(from, signal),
       client,
       method,
+      address: from.info.address,
       logLevel: level,
       notify(notification) {
         const heard = audible(notification, level, progressToken);

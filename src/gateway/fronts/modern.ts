@@ -106,6 +106,7 @@ export function createModernFront(options: FrontOptions): ModernFront {
         ...asking,
         method,
         params: undefined,
+        address: call.info.address,
         logLevel,
         notify: (notification) => sinks.get(running)?.notify(notification),
         async ask(questions) {

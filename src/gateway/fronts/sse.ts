@@ -95,7 +95,7 @@ export function createSseFront(options: FrontOptions): SseFront {
           if (!session.conversation) return session.send({ jsonrpc: "2.0", id: message.id, error: { code: errorCodes.invalidRequest, message: "Initialize first" } });
           // There is one stream for everything: changes are told from the first request on.
           if (message.method !== "ping") session.conversation.follow(true);
-          return session.conversation.request(message, info.requestId, { send: (told) => session.send(told), finish: (told) => (told ? session.send(told) : undefined) });
+          return session.conversation.request(message, call, { send: (told) => session.send(told), finish: (told) => (told ? session.send(told) : undefined) });
         }),
       );
       return { status: 202, bytes: 8, failure: failures.find((failure) => typeof failure === "string") };

@@ -222,7 +222,7 @@ export function createStreamableFront(options: FrontOptions): StreamableFront {
       return over(reply);
     }
     const { outlet, reply } = outletFor(call, session, batch, requests.length);
-    const failures = await Promise.all(requests.map((message) => session.conversation.request(message, call.info.requestId, outlet)));
+    const failures = await Promise.all(requests.map((message) => session.conversation.request(message, call, outlet)));
     return over(reply, failures.find((failure) => failure !== undefined));
   }
 

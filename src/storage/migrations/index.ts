@@ -6,6 +6,7 @@ import { federation } from "./0004-federation.ts";
 import { relayedAnswers } from "./0005-relayed-answers.ts";
 import { auditChain } from "./0009-audit-chain.ts";
 import { trust } from "./0010-trust.ts";
+import { policy } from "./0011-policy.ts";
 
 export const migrations: Record<string, Migration> = {
   "0001-registry": registry,
@@ -14,4 +15,5 @@ export const migrations: Record<string, Migration> = {
   "0005-relayed-answers": relayedAnswers,
   "0009-audit-chain": auditChain,
   "0010-trust": trust,
+  "0011-policy": policy,
 };
