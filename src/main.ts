@@ -5,7 +5,7 @@
 import { resolve } from "node:path";
 import { openAudit, auditRoutes } from "./audit/index.ts";
 import type { Config } from "./config/index.ts";
-import { createGateway, createPeers, createPermission, createStoredCredentials, frontLimits, peerLimits, type Peer } from "./gateway/index.ts";
+import { createGateway, createPeers, createPermission, createStoredCredentials, frontLimits, peerLimits } from "./gateway/index.ts";
 import { createApiKeys, createGroups, createOAuth, createResources, createServiceAccounts, createSetup, createThrottle, createTokens, createUsers, groupRoutes, identityRoutes, machineRoutes, openKeys, openRevocations, resourceMetadataRoutes, type ReadSession, type Tokens } from "./identity/index.ts";
 import type { Log } from "./kernel/log.ts";
 import { administratorScopes } from "./kernel/scopes.ts";
