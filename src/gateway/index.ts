@@ -207,8 +207,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     const subject = server ? `server:${server.id}` : endpoint.kind === "server" ? undefined : `endpoint:${endpoint.path}`;
     if (subject === undefined) return;
     const detail = { method: message?.method ?? request.method ?? "", tool: message?.name, milliseconds };
-    if (failure !== undefined) audit.record({ type: "call.failed", actorId: caller.userId, requestId, subject, detail: { ...detail, reason: failure } });
-    else audit.record({ type: "call.completed", outcome: status < 400 ? "success" : "failure", actorId: caller.userId, requestId, subject, detail: { ...detail, status, bytes } });
+    const kept = audit.keepsBodies && message?.method === "tools/call" ? { body: { request: JSON.stringify(message.params?.["arguments"]) } } : undefined;
+    if (failure !== undefined) audit.record({ type: "call.failed", actorId: caller.userId, requestId, subject, detail: { ...detail, reason: failure }, ...kept });
+    else audit.record({ type: "call.completed", outcome: status < 400 ? "success" : "failure", actorId: caller.userId, requestId, subject, detail: { ...detail, status, bytes }, ...kept });
   }
 
   return {

@@ -31,7 +31,7 @@ export interface CompositeOptions {
   merge: Merge;
   cursors: Cursors;
   limits: Limiter;
-  audit: Pick<Audit, "record">;
+  audit: Pick<Audit, "record"> & Partial<Pick<Audit, "keepsBodies">>;
   peer(server: ServerState): Peer;
   /** The servers that a caller may use, by name. */
   visible(principal: Principal): readonly ServerState[];
@@ -131,7 +131,7 @@ export function createComposite(options: CompositeOptions, shape: Shape): Target
     const spent = () => Math.round((performance.now() - began) * 100) / 100;
     try {
       const result = redact(mapResult(server.name, await peer(server).request(derive(exchange, method, params))), fields);
-      audit.record({ type: "call.completed", outcome: result["isError"] === true ? "failure" : "success", ...about, detail: { method, tool, status: 200, milliseconds: spent() } });
+      audit.record({ type: "call.completed", outcome: result["isError"] === true ? "failure" : "success", ...about, detail: { method, tool, status: 200, milliseconds: spent() }, ...(audit.keepsBodies && tool !== undefined ? { body: { request: JSON.stringify(params["arguments"]), response: JSON.stringify(result) } } : {}) });
       return result;
     } catch (error) {
       audit.record({ type: "call.failed", ...about, detail: { method, tool, reason: error instanceof WireError ? `json-rpc ${error.code}` : error instanceof Error ? ((error as { reason?: string }).reason ?? error.name) : "internal", milliseconds: spent() } });
