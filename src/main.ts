@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import { openAudit, auditRoutes } from "./audit/index.ts";
 import type { Config } from "./config/index.ts";
 import { createGateway, createPeers, createPermission, createStoredCredentials, frontLimits, peerLimits } from "./gateway/index.ts";
-import { createApiKeys, createGroups, createOAuth, createResources, createServiceAccounts, createSetup, createThrottle, createTokens, createUsers, groupRoutes, identityRoutes, machineRoutes, openKeys, openRevocations, resourceMetadataRoutes, type ReadSession, type Tokens } from "./identity/index.ts";
+import { createResources, createSetup, createThrottle, createTokens, createUsers, identityRoutes, openFederation, openKeys, openRevocations, createOAuth, resourceMetadataRoutes, type ReadSession, type Tokens } from "./identity/index.ts";
 import type { Log } from "./kernel/log.ts";
 import { administratorScopes } from "./kernel/scopes.ts";
 import { parseAllowList } from "./net/address.ts";
@@ -81,12 +81,10 @@ export async function startServer({ config, profile, log = createLog({ level: co
   const keys = await openKeys({ storage, audit, algorithm: config.SALLYPORT_SIGNING_ALGORITHM, lifetime: config.SALLYPORT_SIGNING_KEY_LIFETIME, tokenLifetime: config.SALLYPORT_TOKEN_LIFETIME, now });
   await keys.signing();
   const resources = createResources(publicUrl);
-  const apiKeys = createApiKeys({ storage, snapshot, audit, log, longestLife: config.SALLYPORT_API_KEY_MAX_LIFETIME, now });
   const revocations = await openRevocations({ storage, tokenLifetime: config.SALLYPORT_TOKEN_LIFETIME, now });
-  const tokens = createTokens({ verifiers: [apiKeys.verifier], keys, snapshot, issuer: publicUrl, lifetime: config.SALLYPORT_TOKEN_LIFETIME, now, isRevoked: revocations.isRevoked });
   const users = createUsers({ storage, snapshot, audit, now });
-  const serviceAccounts = createServiceAccounts({ storage, snapshot, users, audit, now });
-  const groups = createGroups({ storage, snapshot, audit, now });
+  const federation = await openFederation({ storage, snapshot, audit, log, guard, outbound, users, resources, publicUrl, longestKeyLife: config.SALLYPORT_API_KEY_MAX_LIFETIME, now });
+  const tokens = createTokens({ verifiers: federation.verifiers, keys, snapshot, issuer: publicUrl, lifetime: config.SALLYPORT_TOKEN_LIFETIME, now, isRevoked: revocations.isRevoked });
   const throttle = createThrottle({ storage, now });
   const setup = createSetup({ storage, users, audit, lifetime: config.SALLYPORT_SETUP_LINK_LIFETIME, now });
   if (config.SALLYPORT_ADMIN_USERNAME && config.SALLYPORT_ADMIN_PASSWORD && users.list().length === 0) {
@@ -130,10 +128,9 @@ export async function startServer({ config, profile, log = createLog({ level: co
   const oauth = createOAuth({ storage, snapshot, audit, log, keys, tokens, revocations, resources, throttle, outbound, readSession, issuer: publicUrl, profile: config.SALLYPORT_OAUTH_PROFILE, clientHosts: config.SALLYPORT_OAUTH_CLIENT_HOSTS, registration: config.SALLYPORT_OAUTH_REGISTRATION === "enabled", tokenLifetime: config.SALLYPORT_TOKEN_LIFETIME, refreshLifetime: config.SALLYPORT_REFRESH_LIFETIME, now });
   let serving = true;
   const routes: Route[] = [
-    ...identityRoutes({ tokens, keys, users, setup, throttle, audit, snapshot, resources, oauth, passwordGrant: passwordGrantAnswers(config, inbound.isLoopback) }),
+    ...identityRoutes({ tokens, keys, users, setup, throttle, audit, snapshot, resources, oauth, exchangeWorkloadToken: federation.exchangeWorkloadToken(tokens), passwordGrant: passwordGrantAnswers(config, inbound.isLoopback) }),
     ...oauth.routes,
-    ...groupRoutes({ groups, users, snapshot }),
-    ...machineRoutes({ keys: apiKeys, accounts: serviceAccounts, users, snapshot }),
+    ...federation.routes,
     ...resourceMetadataRoutes({ resources, issuer: publicUrl }),
     ...registryRoutes({ servers, snapshot, users, publicUrl, requireChange }),
     ...trustRoutes({ review, pins, snapshot, requireChange }),
@@ -217,6 +214,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
       pins.close();
       oauth.close();
       revocations.close();
+      federation.close();
       snapshot.close();
       keys.close();
       await storage.close();

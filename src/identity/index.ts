@@ -1,9 +1,5 @@
 /** Identity: users, groups, machines, tokens, keys, directories and first set-up. */
-export { createGroups } from "./groups/groups.ts";
-export { groupRoutes } from "./groups/routes.ts";
-export { createApiKeys } from "./machines/api-keys.ts";
-export { machineRoutes } from "./machines/routes.ts";
-export { createServiceAccounts } from "./machines/service-accounts.ts";
+export { openFederation } from "./federation.ts";
 export { openKeys } from "./keys.ts";
 export { resourceMetadataRoutes } from "./resource-metadata.ts";
 export { challengeHints, createResources, type Resources } from "./resources.ts";

@@ -6,6 +6,7 @@ import { isScope, scopes, type Scope } from "../kernel/scopes.ts";
 import { route, type RequestInfo, type Route, type RouteOutput } from "../net/route.ts";
 import type { Snapshot, UserState } from "../snapshot/index.ts";
 import { accessTokenType, exchangeGrantType, exchangeToken } from "./exchange.ts";
+import { jwtBearerGrantType, type ExchangeWorkloadToken } from "./machines/workload.ts";
 import type { Keys } from "./keys.ts";
 import { html, page, pageHeaders } from "../net/html.ts";
 import type { OAuth } from "./oauth/index.ts";
@@ -26,6 +27,7 @@ export interface IdentityRoutes {
   resources: Resources;
   /** The authorization server's grants. */
   oauth: Pick<OAuth, "issue">;
+  exchangeWorkloadToken: ExchangeWorkloadToken;
   /** Whether the password grant answers here (SALLYPORT_PASSWORD_GRANT and the address listened on). */
   passwordGrant: boolean;
 }
@@ -59,6 +61,7 @@ export function identityRoutes(deps: IdentityRoutes): Route[] {
           subject_token_type: z.string().max(200).optional().describe(`Exchange: ${accessTokenType}`),
           requested_token_type: z.string().max(200).optional(),
           actor_token: z.string().max(8192).optional(),
+          assertion: z.string().max(8192).optional().describe(`${jwtBearerGrantType}: a workload's token of a trusted issuer`),
         }).catchall(z.string().max(16_384)),
       },
       responses: {
@@ -71,6 +74,7 @@ export function identityRoutes(deps: IdentityRoutes): Route[] {
       },
       handler({ body, request }) {
         if (body.grant_type === exchangeGrantType && !namesClient(body, request)) return exchangeGrant(deps, body, request);
+        if (body.grant_type === jwtBearerGrantType && !namesClient(body, request)) return workloadGrant(deps, body, request);
         return serverGrants.has(body.grant_type ?? "") ? deps.oauth.issue(body, request) : passwordGrant(deps, body, request);
       },
     }),
@@ -203,6 +207,13 @@ async function exchangeGrant(deps: IdentityRoutes, form: Parameters<typeof excha
   if ("error" in exchanged) return refuse(400, exchanged.error, exchanged.description);
   const { token, expiresIn, scopes: held } = exchanged.issued;
   return { status: 200, body: { access_token: token, issued_token_type: accessTokenType, token_type: "Bearer", expires_in: expiresIn, scope: held.join(" ") }, headers: { pragma: "no-cache" } };
+}
+
+async function workloadGrant({ exchangeWorkloadToken }: IdentityRoutes, form: Parameters<ExchangeWorkloadToken>[0], request: RequestInfo): Promise<RouteOutput> {
+  const exchanged = await exchangeWorkloadToken(form, request);
+  if ("error" in exchanged) return refuse(400, exchanged.error, exchanged.description);
+  const { token, expiresIn, scopes: held } = exchanged.issued;
+  return { status: 200, body: { access_token: token, token_type: "Bearer", expires_in: expiresIn, scope: held.join(" ") }, headers: { pragma: "no-cache" } };
 }
 
 async function passwordGrant({ tokens, users, throttle, audit, resources, passwordGrant: enabled }: IdentityRoutes, form: PasswordForm, request: RequestInfo): Promise<RouteOutput> {
