@@ -70,6 +70,8 @@ export function createTrustedIssuers({ entries, keys, people, accounts, resource
       settings.jwksUri,
     );
     if ((payload.exp ?? Infinity) - (payload.iat ?? 0) > settings.longestLife) throw new Refused("lifetime");
+    // A token that is bound to a key (RFC 7800) is no bearer token: who shows it here does not show the key.
+    if (payload["cnf"] !== undefined) throw new Refused("bound");
     return payload;
   };
   const workloadOf = (issuer: TrustedIssuer, claims: Claims): UserState | undefined => {
