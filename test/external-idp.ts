@@ -14,6 +14,7 @@ export interface Idp {
   sign(payload: JWTPayload, header?: Record<string, unknown>): Promise<string>;
   /** The public half of the signing key. */
   publicJwk(): Promise<object>;
+  publicKey(): CryptoKey;
   /** New keys; the old ones are forgotten. */
   rotate(): Promise<void>;
   /** While true, it answers 503 to everything. */
@@ -48,6 +49,7 @@ export async function startIdp(clients: (issuer: string) => ClientMetadata[]): P
     overrides: new Map(),
     sign: (payload, header = {}) => new SignJWT(payload).setProtectedHeader({ alg: "RS256", kid: key.kid, typ: "at+jwt", ...header }).sign(key.privateKey),
     publicJwk: () => exportJWK(key.publicKey),
+    publicKey: () => key.publicKey,
     async rotate() {
       const pair = await generateKeyPair("RS256", { extractable: true });
       key = { kid: `key-${++generation}`, ...pair };
@@ -83,14 +85,14 @@ export async function startIdp(clients: (issuer: string) => ClientMetadata[]): P
 async function provide(issuer: string, clients: ClientMetadata[], jwk: object, person: () => Idp["person"]) {
   const configuration: Configuration = {
     clients,
-    jwks: { keys: [jwk] } as NonNullable<Configuration["jwks"]>,
+    jwks: { keys: [jwk] },
     cookies: { keys: ["of a test"] },
     claims: { openid: ["sub", "amr", "acr", "oid"], profile: ["name", "preferred_username"], email: ["email", "email_verified"], groups: ["groups"] },
     scopes: ["openid", "profile", "email", "groups", "offline_access"],
     conformIdTokenClaims: false,
     findAccount: (_context, id) => ({ accountId: id, claims: async () => ({ ...person(), sub: id }) }),
     interactions: { url: (_context, interaction) => `/interaction/${interaction.uid}` },
-    features: { devInteractions: { enabled: false }, clientCredentials: { enabled: true }, resourceIndicators: { enabled: true, getResourceServerInfo: (_context, resource) => ({ scope: "call", audience: resource, accessTokenFormat: "jwt" as const, jwt: { sign: { alg: "RS256" as const } } }), defaultResource: () => [] as unknown as string, useGrantedResource: () => true } },
+    features: { devInteractions: { enabled: false }, clientCredentials: { enabled: true }, resourceIndicators: { enabled: true, getResourceServerInfo: (_context, resource) => ({ scope: "call", audience: resource, accessTokenFormat: "jwt" as const, jwt: { sign: { alg: "RS256" as const } } }), defaultResource: () => [], useGrantedResource: () => true } },
     clientAuthMethods: ["client_secret_basic", "client_secret_post", "private_key_jwt"],
   };
   const provider = new Provider(issuer, configuration);
@@ -104,6 +106,6 @@ async function provide(issuer: string, clients: ClientMetadata[], jwk: object, p
   };
   return (request: IncomingMessage, response: ServerResponse) => {
     if (request.url?.startsWith("/interaction/")) void interact(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)));
-    else callback(request, response);
+    else void callback(request, response);
   };
 }
