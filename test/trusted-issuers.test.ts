@@ -107,7 +107,7 @@ describe.each(databases)("trusted issuers on %s", (database) => {
       const foreign = await generateKeyPair("RS256");
       const jwk = await idp.publicJwk();
       const pem = await exportSPKI(idp.publicKey());
-      const tokens = [await idp.sign(claims({ iss: "https://evil.example" })), await idp.sign(claims({ iss: `${idp.issuer}/` })), await new SignJWT(claims()).setProtectedHeader({ alg: "RS256", kid: "key-1", typ: "at+jwt" }).sign(foreign.privateKey), await new SignJWT(claims()).setProtectedHeader({ alg: "RS256", typ: "at+jwt", jwk } as never).sign(foreign.privateKey)];
+      const tokens = [await idp.sign(claims({ iss: "https://evil.example" })), await idp.sign(claims({ iss: `${idp.issuer}/` })), await new SignJWT(claims()).setProtectedHeader({ alg: "RS256", kid: "key-1", typ: "at+jwt" }).sign(foreign.privateKey), await new SignJWT(claims()).setProtectedHeader({ alg: "RS256", typ: "at+jwt", jwk }).sign(foreign.privateKey)];
       for (const alg of ["none", "None", "nOnE"]) tokens.push(`${part({ alg, typ: "at+jwt" })}.${part(claims())}.`, `${part({ alg, typ: "at+jwt" })}.${part(claims())}.AA`);
       for (const secret of [pem, JSON.stringify(jwk), ""]) {
         const body = `${part({ alg: "HS256", kid: "key-1", typ: "at+jwt" })}.${part(claims())}`;
