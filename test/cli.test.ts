@@ -1,6 +1,6 @@
 /** The command line as a person runs it: a process of its own, against a running server. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -148,6 +148,30 @@ describe("review", () => {
     expect((await sallyport(["tools", "reviewed"])).out).not.toContain("test_image_content");
     expect((await sallyport(["review", "inspect", "reviewed"])).out).toMatch(/items, 0 withheld/);
     expect((await sallyport(["review", "state", "reviewed", "retired", "--reason", "replaced"])).out).toContain("retired");
+    await peer.close();
+  }, 60_000);
+});
+
+describe("policy", () => {
+  it("checks, adds, explains, compares, tests and removes policies", async () => {
+    const peer = await startV1Server();
+    await world.user("paul", "tools:call");
+    expect((await sallyport(["login", "--username", adminName, "--password-stdin"], { input: `${adminPassword}\n` })).code).toBe(0);
+    expect((await sallyport(["servers", "add", "ruled", peer.url])).code).toBe(0);
+    expect(await sallyport(["policy", "check", "-"], { input: "permit (principal, action,\n resource;" })).toMatchObject({ code: 2, out: expect.stringContaining("line 2") as string });
+    expect((await sallyport(["policy", "ls"])).out).toMatch(/granted +enabled/);
+    expect(await sallyport(["policy", "explain", "paul", "ruled", "test_simple_text"])).toMatchObject({ code: 5, out: expect.stringContaining("sallyport servers grant ruled paul") as string });
+    const folder2 = mkdtempSync(join(folder, "policies-"));
+    writeFileSync(join(folder2, "granted.cedar"), (await sallyport(["policy", "show", "granted"])).out);
+    expect(await sallyport(["policy", "diff", folder2])).toMatchObject({ code: 0 });
+    writeFileSync(join(folder2, "paul.cedar"), 'permit (principal == Sallyport::User::"paul", action, resource == Sallyport::Tool::"ruled/test_simple_text");\n');
+    expect(await sallyport(["policy", "diff", folder2])).toMatchObject({ code: 10, out: expect.stringMatching(/paul +ruled +tool +test_simple_text +would be allowed/) as string });
+    expect((await sallyport(["policy", "add", "paul", join(folder2, "paul.cedar")])).out).toContain("Added paul.");
+    const expected = (expect_: string) => JSON.stringify([{ user: "paul", server: "ruled", name: "test_simple_text", expect: expect_ }]);
+    expect(await sallyport(["policy", "test", "-"], { input: expected("allow") })).toMatchObject({ code: 0 });
+    expect(await sallyport(["policy", "test", "-"], { input: expected("deny") })).toMatchObject({ code: 1 });
+    expect((await sallyport(["policy", "rm", "paul", "--yes"])).out).toContain("Removed paul.");
+    expect((await sallyport(["approvals", "ls"])).out).toContain("Nothing waits.");
     await peer.close();
   }, 60_000);
 });

@@ -14,6 +14,7 @@ import { doctorCommand } from "./doctor.ts";
 import { groupCommands } from "./groups.ts";
 import { machineCommands } from "./machines.ts";
 import { createOutput, exitCodes, type Output } from "./output.ts";
+import { policyCommands } from "./policy.ts";
 import { reviewCommands } from "./review.ts";
 import { scanCommand } from "./scan.ts";
 import { serve, type StartServer } from "./serve.ts";
@@ -49,6 +50,7 @@ export function createProgram(cli: Cli, startServer: StartServer): Command {
   serverCommands(program, cli);
   callCommands(program, cli);
   reviewCommands(program, cli);
+  policyCommands(program, cli);
   scanCommand(program, cli);
   userCommands(program, cli);
   groupCommands(program, cli);
