@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import { openAudit, auditRoutes } from "./audit/index.ts";
 import type { Config } from "./config/index.ts";
 import { createGateway, createPeers, createPermission, createStoredCredentials, frontLimits, peerLimits } from "./gateway/index.ts";
-import { createResources, createSetup, createThrottle, createTokens, createUsers, identityRoutes, openFederation, openKeys, openRevocations, createOAuth, resourceMetadataRoutes, type ReadSession, type Tokens } from "./identity/index.ts";
+import { createFactors, createResources, createSetup, createSigningIn, createThrottle, createTokens, createUsers, hasFactor, identityRoutes, openFederation, openKeys, openRevocations, createOAuth, resourceMetadataRoutes, type ReadSession, type Tokens } from "./identity/index.ts";
 import type { Log } from "./kernel/log.ts";
 import { administratorScopes } from "./kernel/scopes.ts";
 import { parseAllowList } from "./net/address.ts";
@@ -42,13 +42,13 @@ export interface StartOptions {
   profile: "local" | "production";
   log?: Log;
   now?: () => number;
-  /** Who is signed in in a browser. */
+  /** Who is signed in in a browser, instead of the product's own sessions. */
   readSession?: ReadSession;
 }
 
 const graceMilliseconds = 10_000;
 
-export async function startServer({ config, profile, log = createLog({ level: config.SALLYPORT_LOG_LEVEL }), now = Date.now, readSession = async () => undefined }: StartOptions): Promise<Running> {
+export async function startServer({ config, profile, log = createLog({ level: config.SALLYPORT_LOG_LEVEL }), now = Date.now, readSession }: StartOptions): Promise<Running> {
   const dataDir = resolve(config.SALLYPORT_DATA_DIR);
   const inbound = await openInbound({
     host: config.SALLYPORT_HOST,
@@ -82,10 +82,12 @@ export async function startServer({ config, profile, log = createLog({ level: co
   await keys.signing();
   const resources = createResources(publicUrl);
   const revocations = await openRevocations({ storage, tokenLifetime: config.SALLYPORT_TOKEN_LIFETIME, now });
-  const users = createUsers({ storage, snapshot, audit, now });
+  const factors = createFactors({ storage, audit, publicUrl, now });
+  const users = createUsers({ storage, snapshot, audit, hasFactor: async (userId) => hasFactor(await factors.of(userId)), now });
   const federation = await openFederation({ storage, snapshot, audit, log, guard, outbound, users, resources, publicUrl, longestKeyLife: config.SALLYPORT_API_KEY_MAX_LIFETIME, now });
   const tokens = createTokens({ verifiers: federation.verifiers, keys, snapshot, issuer: publicUrl, lifetime: config.SALLYPORT_TOKEN_LIFETIME, now, isRevoked: revocations.isRevoked });
   const throttle = createThrottle({ storage, now });
+  const signingIn = createSigningIn({ storage, snapshot, audit, users, factors, throttle, publicUrl, idle: config.SALLYPORT_SIGN_IN_IDLE, lifetime: config.SALLYPORT_SIGN_IN_LIFETIME, stepUpWindow: config.SALLYPORT_STEP_UP_WINDOW, now });
   const setup = createSetup({ storage, users, audit, lifetime: config.SALLYPORT_SETUP_LINK_LIFETIME, now });
   if (config.SALLYPORT_ADMIN_USERNAME && config.SALLYPORT_ADMIN_PASSWORD && users.list().length === 0) {
     await users.createFirst({ username: config.SALLYPORT_ADMIN_USERNAME, password: config.SALLYPORT_ADMIN_PASSWORD.reveal(), scopes: administratorScopes }, "environment");
@@ -125,12 +127,13 @@ export async function startServer({ config, profile, log = createLog({ level: co
     audit.record({ type: "authorization.denied", actorId: principal.userId, requestId: request.id, subject: `server:${server.id}`, detail: { action: "change-server", needs: decision.needs } });
     throw denial(decision);
   };
-  const oauth = createOAuth({ storage, snapshot, audit, log, keys, tokens, revocations, resources, throttle, outbound, readSession, issuer: publicUrl, profile: config.SALLYPORT_OAUTH_PROFILE, clientHosts: config.SALLYPORT_OAUTH_CLIENT_HOSTS, registration: config.SALLYPORT_OAUTH_REGISTRATION === "enabled", tokenLifetime: config.SALLYPORT_TOKEN_LIFETIME, refreshLifetime: config.SALLYPORT_REFRESH_LIFETIME, now });
+  const oauth = createOAuth({ storage, snapshot, audit, log, keys, tokens, revocations, resources, throttle, outbound, readSession: readSession ?? signingIn.sessions.read, issuer: publicUrl, profile: config.SALLYPORT_OAUTH_PROFILE, clientHosts: config.SALLYPORT_OAUTH_CLIENT_HOSTS, registration: config.SALLYPORT_OAUTH_REGISTRATION === "enabled", tokenLifetime: config.SALLYPORT_TOKEN_LIFETIME, refreshLifetime: config.SALLYPORT_REFRESH_LIFETIME, now });
   let serving = true;
   const routes: Route[] = [
     ...identityRoutes({ tokens, keys, users, setup, throttle, audit, snapshot, resources, oauth, exchangeWorkloadToken: federation.exchangeWorkloadToken(tokens), passwordGrant: passwordGrantAnswers(config, inbound.isLoopback) }),
     ...oauth.routes,
     ...federation.routes,
+    ...signingIn.routes,
     ...resourceMetadataRoutes({ resources, issuer: publicUrl }),
     ...registryRoutes({ servers, snapshot, users, publicUrl, requireChange }),
     ...trustRoutes({ review, pins, snapshot, requireChange }),

@@ -1,11 +1,11 @@
 /** People with an account here: created, scoped and disabled by administrators; a change that narrows rights ends their tokens at once. */
 import type { Audit } from "../audit/index.ts";
-import { weakness } from "../config/index.ts";
 import { newId } from "../kernel/ids.ts";
 import { problem } from "../kernel/problem.ts";
 import type { Scope } from "../kernel/scopes.ts";
 import type { Snapshot, UserState } from "../snapshot/index.ts";
 import type { Storage, Write } from "../storage/index.ts";
+import { passwordWeakness, type PasswordOwner } from "./password-rules.ts";
 import { hashPassword, verifyPassword } from "./passwords.ts";
 
 export interface NewUser {
@@ -38,6 +38,8 @@ export interface UsersOptions {
   storage: Storage;
   snapshot: Snapshot;
   audit: Audit;
+  /** Whether the user has a second factor: then a shorter password is enough. */
+  hasFactor: (userId: string) => Promise<boolean>;
   now: () => number;
 }
 
@@ -46,7 +48,7 @@ export function usernameKey(username: string): string {
   return username.normalize("NFKC").toLowerCase();
 }
 
-export function createUsers({ storage, snapshot, audit, now }: UsersOptions): Users {
+export function createUsers({ storage, snapshot, audit, hasFactor, now }: UsersOptions): Users {
   const insert = async (transaction: Write, user: NewUser, passwordHash: string): Promise<string> => {
     const id = newId();
     const at = now();
@@ -72,7 +74,7 @@ export function createUsers({ storage, snapshot, audit, now }: UsersOptions): Us
     list: () => [...snapshot.users.values()].sort((a, b) => (a.username < b.username ? -1 : 1)),
     find,
     async create(user, by) {
-      requireStrength(user.password);
+      requireStrength(user.password, { username: user.username, hasFactor: false });
       const passwordHash = await hashPassword(user.password);
       const id = await storage.write(async (transaction, announce) => {
         const created = await insert(transaction, user, passwordHash);
@@ -85,7 +87,7 @@ export function createUsers({ storage, snapshot, audit, now }: UsersOptions): Us
       return stateOf(id);
     },
     async createFirst(user, by, before) {
-      requireStrength(user.password);
+      requireStrength(user.password, { username: user.username, hasFactor: false });
       const passwordHash = await hashPassword(user.password);
       return storage.write(async (transaction, announce) => {
         await before?.(transaction);
@@ -99,7 +101,7 @@ export function createUsers({ storage, snapshot, audit, now }: UsersOptions): Us
     async change(username, change, by) {
       const { id, kind } = find(username);
       if (change.password !== undefined && kind === "service") throw problem("invalid", { detail: "password: a service account has none", errors: [{ field: "password", message: "A service account has none" }] });
-      if (change.password !== undefined) requireStrength(change.password);
+      if (change.password !== undefined) requireStrength(change.password, { username, hasFactor: await hasFactor(id) });
       const passwordHash = change.password === undefined ? undefined : await hashPassword(change.password);
       await storage.write(async (transaction, announce) => {
         const row = await transaction.selectFrom("users").selectAll().where("id", "=", id).executeTakeFirst();
@@ -128,8 +130,8 @@ export function createUsers({ storage, snapshot, audit, now }: UsersOptions): Us
   };
 }
 
-function requireStrength(password: string): void {
-  const weak = weakness(password, "password");
+function requireStrength(password: string, owner: PasswordOwner): void {
+  const weak = passwordWeakness(password, owner);
   if (weak) throw problem("invalid", { detail: `password ${weak}`, errors: [{ field: "password", message: weak }] });
 }
 

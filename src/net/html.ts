@@ -1,4 +1,4 @@
-/** Server-rendered pages: no script, escaped by construction, one stylesheet of our own. */
+/** Server-rendered pages: no inline script, escaped by construction, one stylesheet of our own. */
 
 /** Text already safe for HTML. Only `html` makes it. */
 export class Html {
@@ -28,7 +28,11 @@ export const pageHeaders: Record<string, string> = {
   "referrer-policy": "same-origin",
 };
 
-export function page(title: string, body: Html): string {
+/** Headers of a page with a script file of ours, which may talk to ourselves. */
+export const scriptedPageHeaders: Record<string, string> = { ...pageHeaders, "content-security-policy": `${pageHeaders["content-security-policy"] ?? ""}; script-src 'self'; connect-src 'self'` };
+
+/** @param script path of a script file of ours; needs `scriptedPageHeaders`. */
+export function page(title: string, body: Html, script?: string): string {
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -36,6 +40,7 @@ export function page(title: string, body: Html): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title} · Sallyport</title>
 <link rel="stylesheet" href="/assets/pages.css">
+${script === undefined ? undefined : html`<script type="module" src="${script}"></script>`}
 </head>
 <body>
 <main>

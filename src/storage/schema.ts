@@ -414,6 +414,73 @@ export interface CallApprovalTable {
   decided_at: number | null;
 }
 
+/** A person signed in with a browser. */
+export interface BrowserSessionTable {
+  id: string;
+  user_id: string;
+  /** Keyed hash of the cookie's value; replaced at every rotation. */
+  token_hash: string;
+  /** The user's when the session began: another one ends it. */
+  epoch: number;
+  /** JSON array of what was shown: password, totp, passkey, recovery, federated. */
+  factors: string;
+  authenticated_at: number;
+  last_factor_at: number;
+  last_seen_at: number;
+  expires_at: number;
+  /** Browser and system, as far as the browser says. */
+  device: string;
+  /** Coarse: /24 or /48. */
+  address: string;
+}
+
+/** What rests between two requests of a sign-in or an enrolment: challenges, and a password that was right. */
+export interface SignInStepTable {
+  /** Keyed hash. */
+  token_hash: string;
+  kind: string;
+  /** The browser session or sign-in attempt that it belongs to. */
+  bound_to: string;
+  /** Envelope of a JSON object. */
+  sealed: string;
+  expires_at: number;
+}
+
+export interface TotpFactorTable {
+  user_id: string;
+  /** Envelope of the base32 secret. */
+  secret: string;
+  /** The latest time step whose code was used: none is used twice. */
+  last_step: number;
+  created_at: number;
+  /** Null until a first code has shown that the app has the secret. */
+  confirmed_at: number | null;
+}
+
+export interface PasskeyTable {
+  /** Credential id, base64url. */
+  id: string;
+  user_id: string;
+  name: string;
+  /** COSE key, base64url. */
+  public_key: string;
+  counter: number;
+  /** singleDevice or multiDevice. */
+  device_type: string;
+  backed_up: number;
+  /** JSON array. */
+  transports: string;
+  created_at: number;
+  last_used_at: number | null;
+}
+
+export interface RecoveryCodeTable {
+  /** Keyed hash of user and code. */
+  code_hash: string;
+  user_id: string;
+  created_at: number;
+}
+
 export interface MetaTable {
   key: string;
   value: string;
@@ -452,5 +519,10 @@ export interface Tables {
   api_keys: ApiKeyTable;
   used_assertions: UsedAssertionTable;
   relayed_answers: RelayedAnswerTable;
+  browser_sessions: BrowserSessionTable;
+  sign_in_steps: SignInStepTable;
+  totp_factors: TotpFactorTable;
+  passkeys: PasskeyTable;
+  recovery_codes: RecoveryCodeTable;
   meta: MetaTable;
 }

@@ -2,6 +2,7 @@
 import type { Migration } from "kysely/migration";
 import { registry } from "./0001-registry.ts";
 import { oauth } from "./0002-oauth.ts";
+import { mfa } from "./0003-mfa.ts";
 import { federation } from "./0004-federation.ts";
 import { relayedAnswers } from "./0005-relayed-answers.ts";
 import { auditChain } from "./0009-audit-chain.ts";
@@ -11,6 +12,7 @@ import { policy } from "./0011-policy.ts";
 export const migrations: Record<string, Migration> = {
   "0001-registry": registry,
   "0002-oauth": oauth,
+  "0003-mfa": mfa,
   "0004-federation": federation,
   "0005-relayed-answers": relayedAnswers,
   "0009-audit-chain": auditChain,
