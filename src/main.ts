@@ -5,8 +5,9 @@
 import { resolve } from "node:path";
 import { openAudit, auditRoutes } from "./audit/index.ts";
 import type { Config } from "./config/index.ts";
-import { createGateway, createPeers, createPermission, createStoredCredentials, frontLimits, peerLimits } from "./gateway/index.ts";
+import { createEndpoints, createGateway, createLimitRules, createLimits, createLocalLedger, createPeers, createPermission, createSharedLedger, createStoredCredentials, createToolGate, frontLimits, limitRoutes, peerLimits } from "./gateway/index.ts";
 import { createFactors, createResources, createSetup, createSigningIn, createThrottle, createTokens, createUsers, hasFactor, identityRoutes, openFederation, openKeys, openRevocations, createOAuth, resourceMetadataRoutes, type ReadSession, type Tokens } from "./identity/index.ts";
+import { newId } from "./kernel/ids.ts";
 import type { Log } from "./kernel/log.ts";
 import { administratorScopes } from "./kernel/scopes.ts";
 import { parseAllowList } from "./net/address.ts";
@@ -138,6 +139,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
     ...registryRoutes({ servers, snapshot, users, publicUrl, requireChange }),
     ...trustRoutes({ review, pins, snapshot, requireChange }),
     ...policyRoutes({ policies, approvals, snapshot, itemsOf }),
+    ...limitRoutes({ rules: createLimitRules({ storage, snapshot, audit, now }), users, snapshot }),
     ...auditRoutes({ storage, audit, now }),
   ];
   routes.push(...opsRoutes({ storage, version, publicUrl, isServing: () => serving }, routes));
@@ -171,6 +173,33 @@ export async function startServer({ config, profile, log = createLog({ level: co
     limits: peerLimits(config),
     onTrouble: (server) => void servers.check(server).catch((error: unknown) => log.warn("server.check.failed", { server: server.name, error })),
   });
+  const onLedgerError = (error: unknown) => log.error("limits.failed", { error });
+  const limiter = createLimits({
+    snapshot,
+    defaults: { perSecond: config.SALLYPORT_REQUESTS_PER_SECOND, perDay: config.SALLYPORT_REQUESTS_PER_DAY, concurrent: config.SALLYPORT_CONCURRENT_REQUESTS },
+    ledger: createSharedLedger({ storage, now, holder: newId(), onError: onLedgerError }),
+    local: createLocalLedger(now),
+    audit,
+    now,
+  });
+  const endpoints = createEndpoints({
+    snapshot,
+    storage,
+    audit,
+    gate: createToolGate({ access, permission, pins, now }),
+    permission,
+    trust: gate,
+    limits: limiter,
+    peer: (server) => peers.of(server),
+    version,
+    now,
+    discover: config.SALLYPORT_TOOL_DISCOVERY,
+    deadline: config.SALLYPORT_FANOUT_DEADLINE,
+    refresh: config.SALLYPORT_LIST_REFRESH * 1000,
+    keep: config.SALLYPORT_LIST_KEEP * 1000,
+    timeout: config.SALLYPORT_UPSTREAM_TIMEOUT * 1000,
+    pageSize: config.SALLYPORT_LIST_PAGE,
+  });
   const gateway = createGateway({
     snapshot,
     tokens,
@@ -185,7 +214,8 @@ export async function startServer({ config, profile, log = createLog({ level: co
     now,
     limits: frontLimits(config),
     peer: (server) => peers.of(server),
-    target: () => undefined,
+    target: endpoints.target,
+    limiter,
     bodyLimit: config.SALLYPORT_BODY_LIMIT,
     responseLimit: config.SALLYPORT_RESPONSE_LIMIT,
     upstreamTimeout: config.SALLYPORT_UPSTREAM_TIMEOUT * 1000,
@@ -211,6 +241,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
       await inbound.stop(graceMilliseconds);
       audit.record({ type: "server.stopped" });
       await peers.close();
+      await limiter.close();
       await audit.close();
       await outbound.close();
       policies.close();

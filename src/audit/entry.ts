@@ -48,7 +48,7 @@ const longestList = 100;
 /** What an event's name says of how it went, unless the event itself says otherwise. */
 function outcomeOf(type: string): Outcome {
   if (type.endsWith(".denied")) return "denied";
-  return /\.(?:failed|refused|blocked|throttled|lost)$/.test(type) ? "failure" : "success";
+  return /\.(?:failed|refused|blocked|throttled|lost|exceeded)$/.test(type) ? "failure" : "success";
 }
 
 /** Per type, what does not change from event to event. Canonical JSON orders members by name. */

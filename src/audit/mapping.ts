@@ -32,6 +32,8 @@ const mappings: Record<string, Mapping> = {
   "policy.": { asvs: "16.3.2", safeMcp: ["SAFE-T1302"] },
   "grant.": { asvs: "16.3.2", safeMcp: ["SAFE-T1302"] },
   "group.": { asvs: "16.3.2", safeMcp: ["SAFE-T1302"] },
+  "bundle.": { asvs: "16.3.2", safeMcp: ["SAFE-T1302"] },
+  "limit.": { asvs: "16.3.3", safeMcp: [] },
   "user.scopes.": { asvs: "16.3.2", safeMcp: ["SAFE-T1302"] },
   "secret.": { asvs: "16.3.2", safeMcp: ["SAFE-T1304"] },
   "credential.": { asvs: "16.3.2", safeMcp: ["SAFE-T1304"] },

@@ -113,6 +113,14 @@ export const settings = {
   SALLYPORT_UPSTREAM_FAILURES: setting({ group: "Limits", default: "5", schema: integer(1, 1000), description: "Failures in a row after which an upstream server is left alone for a while." }),
   SALLYPORT_UPSTREAM_COOLDOWN: setting({ group: "Limits", default: "15", schema: integer(1, 3600), description: "Seconds that an upstream server is left alone before one call tries it again." }),
   SALLYPORT_UPSTREAM_ERA_LIFETIME: setting({ group: "Limits", default: "3600", schema: integer(1, 604_800), description: "Seconds until the gateway finds out anew which protocol eras an upstream server speaks." }),
+  SALLYPORT_CONCURRENT_REQUESTS: setting({ group: "Limits", default: "256", schema: integer(0, 1_000_000), description: "Requests of one user under way at once through the gateway, within one process; 0: no limit." }),
+  SALLYPORT_REQUESTS_PER_SECOND: setting({ group: "Limits", default: "0", schema: integer(0, 1_000_000), description: "Requests per second of one user through the gateway, on average, in all processes together; 0: no limit. Finer limits: 'sallyport limits'." }),
+  SALLYPORT_REQUESTS_PER_DAY: setting({ group: "Limits", default: "0", schema: integer(0, 2_000_000_000), description: "Requests per day (UTC) of one user through the gateway, in all processes together; 0: no limit." }),
+  SALLYPORT_FANOUT_DEADLINE: setting({ group: "Limits", default: "2000", schema: integer(10, 60_000), description: "Milliseconds that /mcp and bundles wait for the servers behind them; who has not answered by then is shown as last known, or named as missing." }),
+  SALLYPORT_LIST_REFRESH: setting({ group: "Limits", default: "30", schema: integer(1, 86_400), description: "Seconds for which /mcp and bundles use a server's list before they ask again, unless the server allows longer or announces a change." }),
+  SALLYPORT_LIST_KEEP: setting({ group: "Limits", default: "3600", schema: integer(1, 604_800), description: "Seconds for which /mcp and bundles show the last known list of a server that does not answer." }),
+  SALLYPORT_LIST_PAGE: setting({ group: "Limits", default: "1000", schema: integer(10, 10_000), description: "Entries in one page of a list of /mcp or a bundle." }),
+  SALLYPORT_TOOL_DISCOVERY: setting({ group: "Limits", default: "no", schema: yes, description: "Whether /mcp lists only find_tools and call_tool instead of every tool; a client may ask for either with ?tools=discover or ?tools=all." }),
 
   SALLYPORT_LOG_LEVEL: setting({ group: "Operations", default: "info", schema: z.enum(["debug", "info", "warn", "error", "silent"]), description: "Least severe log line written." }),
 

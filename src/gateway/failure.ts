@@ -3,6 +3,7 @@ import type { ServerResponse } from "node:http";
 import type { Log } from "../kernel/log.ts";
 import { Problem } from "../kernel/problem.ts";
 import { sendProblem, type RawInfo } from "../net/inbound.ts";
+import { LimitExceeded } from "./limits/refusal.ts";
 import { UpstreamError } from "./upstream/http.ts";
 import { errorCodes, WireError, type RequestId } from "./wire/message.ts";
 
@@ -25,15 +26,20 @@ export function answerFailure(error: unknown, id: RequestId | undefined, respons
     sendProblem(response, error, info);
     return error.status;
   }
-  if (error instanceof WireError) return sendJsonRpcError(response, info, error.status, error.code, error.message, error.id ?? id, error.data);
+  if (error instanceof WireError) return sendJsonRpcError(response, info, error.status, error.code, error.message, error.id ?? id, error.data, retryAfter(error));
   if (error instanceof Problem) return sendJsonRpcError(response, info, 502, errorCodes.internal, "The upstream's address is not allowed", id);
   if (error instanceof UpstreamError) return sendJsonRpcError(response, info, upstreamStatus[error.reason], errorCodes.internal, error.message, id);
   log.error("request.failed", { requestId: info.requestId, status: 500, error });
   return sendJsonRpcError(response, info, 500, errorCodes.internal, "Something failed on our side", id);
 }
 
-function sendJsonRpcError(response: ServerResponse, { headers }: RawInfo, status: number, code: number, message: string, id: RequestId | undefined, data?: unknown): number {
-  const further = status === 429 ? ["retry-after", "5"] : status === 405 ? ["allow", "POST"] : [];
+/** The header that goes with a reached limit (RFC 9110 section 10.2.3), in seconds. */
+export function retryAfter(error: unknown): readonly string[] {
+  return error instanceof WireError && error.code === errorCodes.limitReached ? ["retry-after", String(error instanceof LimitExceeded ? error.retryAfter : 5)] : [];
+}
+
+function sendJsonRpcError(response: ServerResponse, { headers }: RawInfo, status: number, code: number, message: string, id: RequestId | undefined, data?: unknown, wait: readonly string[] = []): number {
+  const further = status === 429 ? wait : status === 405 ? ["allow", "POST"] : [];
   response.writeHead(status, [...headers, ...further, "content-type", "application/json", "cache-control", "no-store"]);
   response.end(JSON.stringify({ jsonrpc: "2.0", id: id ?? null, error: { code, message, ...(data === undefined ? {} : { data }) } }));
   return status;

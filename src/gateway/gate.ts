@@ -19,6 +19,8 @@ export interface ToolGate {
   listed(principal: Principal, server: ServerState, kind: Exclude<ItemKind, "server">, definition: JsonObject): boolean;
   /** @param toolName the upstream's own name. */
   callable(principal: Principal, server: ServerState, toolName: string, args: JsonObject | undefined): Decision;
+  /** @param name the upstream's own. */
+  usable(principal: Principal, server: ServerState, kind: "prompt" | "resource", name: string): Decision;
 }
 
 export interface ToolGateOptions {
@@ -29,7 +31,7 @@ export interface ToolGateOptions {
 }
 
 export function createToolGate({ access, permission, pins, now }: ToolGateOptions): ToolGate {
-  const use = (principal: Principal, server: ServerState) => authorize(access, principal, { kind: "call-server", server });
+  const use = (principal: Principal, server: ServerState, item: "tool" | "prompt" | "resource", name: string) => authorize(access, principal, { kind: "use-item", server, item, name });
   /** By server id: how often its pins changed, and when approvals of its items end. */
   const pinned = new Map<string, { changes: number; ends: readonly number[] }>();
   const compile = (serverId: string) => {
@@ -43,17 +45,17 @@ export function createToolGate({ access, permission, pins, now }: ToolGateOption
     const { changes, ends } = pinned.get(serverId) ?? compile(serverId);
     return ends.length === 0 ? String(changes) : `${changes}.${ends.filter((end) => end <= now()).length}`;
   };
-  const useTool = (principal: Principal, server: ServerState, name: string) => authorize(access, principal, { kind: "use-item", server, item: "tool", name });
   return {
     view(principal, server) {
-      if (!use(principal, server).allowed) return undefined;
+      if (!authorize(access, principal, { kind: "call-server", server }).allowed) return undefined;
       const tools = principal.restrictions?.tools;
       return `${pinsView(server.id)} ${permission.view(principal)}${tools === undefined ? "" : ` ${JSON.stringify(tools)}`}`;
     },
     listed(principal, server, kind, definition) {
       const name = definition[kind === "resource" ? "uri" : kind === "resourceTemplate" ? "uriTemplate" : "name"];
-      return typeof name === "string" && (kind === "tool" ? useTool(principal, server, name) : use(principal, server)).allowed && permission.lists(principal, server, kind, name);
+      return typeof name === "string" && use(principal, server, kind === "resourceTemplate" ? "resource" : kind, name).allowed && permission.lists(principal, server, kind, name);
     },
-    callable: useTool,
+    callable: (principal, server, toolName) => use(principal, server, "tool", toolName),
+    usable: use,
   };
 }

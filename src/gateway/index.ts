@@ -26,6 +26,7 @@ import { createSseFront } from "./fronts/sse.ts";
 import { createStreamableFront } from "./fronts/streamable.ts";
 import { createHandles } from "./handles.ts";
 import { createPassthrough, type Passing, type PassthroughOptions } from "./passthrough.ts";
+import { takeOrThrow, type Limiter, type Release } from "./limits/refusal.ts";
 import { vettedTarget } from "./vetting.ts";
 import { readJsonBody } from "./wire/body.ts";
 import { eraOf } from "./wire/era.ts";
@@ -33,8 +34,14 @@ import { errorCodes, readMessages, WireError, type Message } from "./wire/messag
 import { checkParamHeaders } from "./wire/param-headers.ts";
 
 export type { Peer } from "./exchange.ts";
+export { createEndpoints } from "./aggregate/endpoints.ts";
 export { frontLimits } from "./fronts/limits.ts";
 export { createPermission } from "./permission.ts";
+export { createToolGate } from "./gate.ts";
+export { createLocalLedger, createSharedLedger } from "./limits/ledger.ts";
+export { createLimits } from "./limits/limiter.ts";
+export { limitRoutes } from "./limits/routes.ts";
+export { createLimitRules } from "./limits/rules.ts";
 export { createStoredCredentials } from "./upstream/credentials.ts";
 export { peerLimits } from "./upstream/limits.ts";
 export { createPeers } from "./upstream/peers.ts";
@@ -57,6 +64,8 @@ export interface GatewayOptions extends Omit<PassthroughOptions, "handles" | "va
   log: Log;
   bodyLimit: number;
   limits: FrontLimits;
+  /** Rates, concurrency and quotas. Endpoints of several servers count by themselves, under the server that a request goes to. */
+  limiter: Limiter;
   now: () => number;
 }
 
@@ -139,6 +148,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const caller = await admitCaller(account, resource, request.headers.authorization, info.requestId);
     const watched: Open = { since: performance.now(), response, recheck: async () => void (await admitCaller({ ...account }, resource, request.headers.authorization, info.requestId)) };
     if (method === "GET") open.add(watched);
+    const releases: Release[] = [];
     try {
       account.server = endpoint.kind === "server" ? snapshot.servers.get(endpoint.name) : undefined;
       const behind = account.server ? targetOf(account.server) : undefined;
@@ -150,7 +160,10 @@ export function createGateway(options: GatewayOptions): Gateway {
       const messages = body && readMessages(body, options.bodyLimit);
       account.message = Array.isArray(messages) ? messages[0] : messages;
       if (account.message?.method === "subscriptions/listen") open.add(watched);
-      if (account.server && messages) for (const message of Array.isArray(messages) ? messages : [messages]) requireItem(account.server, caller, message, info.requestId);
+      if (account.server && messages) for (const message of Array.isArray(messages) ? messages : [messages]) {
+          requireItem(account.server, caller, message, info.requestId);
+          if (isCounted(message)) releases.push(await takeOrThrow(options.limiter, caller, account.server, message.method === "tools/call" ? message.name : undefined));
+        }
       if (endpoint.way === "messages" && messages) return await sse.post(call, query.get("sessionId"), messages);
       const isModern = messages !== undefined && eraOfAll(messages, request) === "modern";
       if (account.server && behind && (await passes(behind.peer, call, messages, isModern))) {
@@ -167,6 +180,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       return await (method === "GET" ? streamable.get(call) : streamable.remove(call));
     } finally {
       open.delete(watched);
+      for (const release of releases) release();
     }
   }
 
@@ -229,6 +243,11 @@ export function createGateway(options: GatewayOptions): Gateway {
       relay.close();
     },
   };
+}
+
+/** Streams are bounded by their number, and a ping costs nobody anything. */
+function isCounted({ kind, method }: Message): boolean {
+  return kind === "request" && method !== "ping" && method !== "subscriptions/listen";
 }
 
 /** What a request is about to use, where that is one thing of the server's. */

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { problem } from "../kernel/problem.ts";
 import type { Principal } from "../kernel/principal.ts";
+import { etag, etagOf, revisionOf } from "../net/etag.ts";
 import { route, type RequestInfo, type Route, type RouteOutput } from "../net/route.ts";
 import type { ServerState, Snapshot } from "../snapshot/index.ts";
 import type { Users } from "../identity/index.ts";
@@ -19,7 +20,6 @@ export interface RegistryRoutes {
 
 const named = z.strictObject({ name: serverName });
 const namedUser = z.strictObject({ name: serverName, username: z.string().min(1).max(100) });
-const etag = { etag: "Revision of the entry, for If-Match" };
 const missing = { 404: { description: "No such server" } };
 const stale = { 412: { description: "If-Match names an older revision" } };
 
@@ -204,18 +204,6 @@ export function registryRoutes({ servers, snapshot, users, publicUrl, requireCha
       },
     }),
   ];
-}
-
-function etagOf(state: ServerState): string {
-  return `"${state.id.slice(-12)}-${state.revision}"`;
-}
-
-/** If-Match (RFC 9110 section 13.1.1): absent or * asks for nothing; otherwise one of the named tags must be current. */
-function revisionOf(request: RequestInfo, state: ServerState): number | undefined {
-  const header = request.headers.get("if-match");
-  if (header === null || header.trim() === "*") return undefined;
-  if (!header.split(",").some((tag) => tag.trim() === etagOf(state))) throw problem("precondition-failed", { detail: "The server was changed since you read it", headers: { etag: etagOf(state) } });
-  return state.revision;
 }
 
 function present(state: ServerState, publicUrl: string): ServerView {

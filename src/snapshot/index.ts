@@ -4,6 +4,11 @@
  */
 import type { Storage, Tables } from "../storage/index.ts";
 import type { Selectable } from "kysely";
+import { loadBundles, type BundleState } from "./bundles.ts";
+import { loadLimits, type LimitState } from "./limits.ts";
+
+export type { BundleState } from "./bundles.ts";
+export type { LimitState } from "./limits.ts";
 
 export interface UserState {
   readonly id: string;
@@ -84,6 +89,9 @@ export interface Snapshot {
   grantedUsers(serverId: string): string[];
   /** Ids of the groups with a grant for the server. */
   grantedGroups(serverId: string): string[];
+  /** By name. */
+  readonly bundles: ReadonlyMap<string, BundleState>;
+  readonly limits: readonly LimitState[];
   /** Hears of every server that changed (new state, or undefined when it is gone). */
   onServer(listener: (name: string, state: ServerState | undefined) => void): void;
   /** Hears after every reload, whatever changed: what was decided before may be decided otherwise now. */
@@ -104,6 +112,8 @@ export async function openSnapshot({ storage }: { storage: Storage }): Promise<S
   let groupGrants = new Map<string, Set<string>>();
   const listeners: ((name: string, state: ServerState | undefined) => void)[] = [];
 
+  let bundles: ReadonlyMap<string, BundleState> = new Map();
+  let limits: readonly LimitState[] = [];
   const reloadListeners: (() => void)[] = [];
 
   const putServer = (id: string, state: ServerState | undefined) => {
@@ -179,6 +189,8 @@ export async function openSnapshot({ storage }: { storage: Storage }): Promise<S
     await loadServers();
     await loadGrants();
     await loadKeys();
+    bundles = await loadBundles(storage);
+    limits = await loadLimits(storage);
   };
   // One reload at a time, in the order of the announcements: an older row must never replace a newer one.
   let reloads = Promise.resolve();
@@ -190,6 +202,8 @@ export async function openSnapshot({ storage }: { storage: Storage }): Promise<S
       else if (change.topic === "grant") await loadGrants(change.ref);
       else if (change.topic === "group") await loadGroups(change.ref);
       else if (change.topic === "api-key") await loadKeys(change.ref);
+      else if (change.topic === "bundle") bundles = await loadBundles(storage);
+      else if (change.topic === "limit") limits = await loadLimits(storage);
     };
     const done = reloads.then(reload).finally(() => {
       for (const listener of reloadListeners) listener();
@@ -204,6 +218,12 @@ export async function openSnapshot({ storage }: { storage: Storage }): Promise<S
     servers,
     groups,
     apiKeys,
+    get bundles() {
+      return bundles;
+    },
+    get limits() {
+      return limits;
+    },
     isGranted(userId, serverId) {
       if (grants.get(serverId)?.has(userId)) return true;
       const granted = groupGrants.get(serverId);

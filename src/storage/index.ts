@@ -20,7 +20,7 @@ export type Write = Transaction<Tables>;
 
 /** What changed: readers of the topic reload `ref`, or everything when it is undefined. */
 export interface Change {
-  topic: "user" | "server" | "grant" | "signing-key" | "trust" | "group" | "api-key" | "issuer" | "revocation" | "relayed-answer" | "policy";
+  topic: "user" | "server" | "grant" | "signing-key" | "trust" | "bundle" | "limit" | "group" | "api-key" | "issuer" | "revocation" | "relayed-answer" | "policy";
   ref?: string;
 }
 

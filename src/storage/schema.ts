@@ -481,6 +481,66 @@ export interface RecoveryCodeTable {
   created_at: number;
 }
 
+export interface BundleTable {
+  id: string;
+  name: string;
+  title: string | null;
+  description: string | null;
+  /** Instead of the servers' own instructions. */
+  instructions: string | null;
+  /** 1: only find_tools and call_tool are listed. */
+  discover: number;
+  /** JSON: chosen tools, prompts and resources. */
+  contents: string;
+  owner_id: string;
+  enabled: number;
+  /** Raised by every change; the ETag. */
+  revision: number;
+  created_at: number;
+  updated_at: number;
+}
+
+export interface BundleGrantTable {
+  user_id: string;
+  bundle_id: string;
+  created_by: string;
+  created_at: number;
+}
+
+export interface LimitTable {
+  id: string;
+  name: string;
+  /** A user's id; "*": counted for each alone; null: counted for all together. Likewise for servers (id) and tools (name). */
+  user_match: string | null;
+  server_match: string | null;
+  tool_match: string | null;
+  /** Thousandths of a request. */
+  per_second_milli: number | null;
+  burst: number | null;
+  concurrent: number | null;
+  per_day: number | null;
+  revision: number;
+  created_at: number;
+  updated_at: number;
+}
+
+/** What is left of a limit and not lent to any process. */
+export interface BudgetTable {
+  key: string;
+  /** Thousandths of a request. */
+  milli: number;
+  /** When it was counted. */
+  at: number;
+}
+
+/** Places of a concurrency limit that a process holds. */
+export interface BudgetSlotTable {
+  key: string;
+  holder: string;
+  amount: number;
+  expires_at: number;
+}
+
 export interface MetaTable {
   key: string;
   value: string;
@@ -524,5 +584,10 @@ export interface Tables {
   totp_factors: TotpFactorTable;
   passkeys: PasskeyTable;
   recovery_codes: RecoveryCodeTable;
+  bundles: BundleTable;
+  bundle_grants: BundleGrantTable;
+  limits: LimitTable;
+  budgets: BudgetTable;
+  budget_slots: BudgetSlotTable;
   meta: MetaTable;
 }

@@ -62,6 +62,7 @@ export async function openDoor(target: Target, { settings = {}, now = Date.now, 
     snapshot,
     access: snapshot,
     permission: { require: () => [], lists: () => true, through: (given) => given, view: () => "" },
+    limiter: { take: () => () => undefined },
     gate,
     now,
     tokens: {

@@ -11,7 +11,7 @@ import type { ToolGate } from "../gate.ts";
 import { redact, type Permission } from "../permission.ts";
 import { takeOrThrow, type Limiter } from "../limits/refusal.ts";
 import { listKinds, listMethods, type Catalog, type ListKind } from "../lists/catalog.ts";
-import { errorCodes, WireError } from "../wire/message.ts";
+import { errorCodes, isObject, WireError } from "../wire/message.ts";
 import type { Cursors } from "./cursors.ts";
 import { mergeDiscoveries } from "./discovery.ts";
 import { gather, note, type Gathered } from "./gather.ts";
@@ -112,11 +112,12 @@ export function createComposite(options: CompositeOptions, shape: Shape): Target
     return found[0]?.held.value.items.find((definition) => itemOf("tools", definition) === tool);
   };
 
-  /** The upstream's own name of what goes by this one, if it is approved. */
-  const admitted = async (server: ServerState, kind: "tool" | "prompt" | "resource", name: string): Promise<string | undefined> => {
+  /** The upstream's own name of what goes by this one, if it is approved and the caller may use it. */
+  const admitted = async (caller: Principal, server: ServerState, kind: "tool" | "prompt" | "resource", name: string): Promise<string | undefined> => {
+    // Of tools the gate is asked with their arguments.
     const admission = trust.admit(server, kind, name);
     const settled = admission instanceof Promise ? await admission : admission;
-    return settled.open ? settled.name : undefined;
+    return settled.open && (kind === "tool" || gate.usable(caller, server, kind, settled.name).allowed) ? settled.name : undefined;
   };
 
   /** Sends a request to its one server, counted and recorded under the server's and the upstream's own names. */
@@ -148,7 +149,7 @@ export function createComposite(options: CompositeOptions, shape: Shape): Target
     const args = params["arguments"];
     if (args !== undefined && !isObject(args)) throw invalid("arguments: must be an object");
     const found = await locate("tools", name, exchange);
-    const item = found && (await admitted(found.server, "tool", found.item));
+    const item = found && (await admitted(caller, found.server, "tool", found.item));
     if (!found || item === undefined) throw invalid(`Unknown tool: ${name}`);
     const { server } = found;
     const sent = shape.prepare ? shape.prepare(name, args, await definitionOf(server, item, exchange)) : args;
@@ -157,22 +158,22 @@ export function createComposite(options: CompositeOptions, shape: Shape): Target
       audit.record({ type: "authorization.denied", actorId: caller.userId, requestId, subject: `server:${server.id}`, detail: { action: "call-tool", needs: decision.needs } });
       throw decision.because === "unseen" ? invalid(`Unknown tool: ${name}`) : new WireError(403, notPermittedCode, "Not permitted", undefined, { needs: decision.needs });
     }
-    return carry(exchange, server, { ...params, name: item, ...(sent === undefined ? {} : { arguments: sent }) }, item);
+    return carry(exchange, server, { ...params, name: item, ...(sent === undefined ? {} : { arguments: sent }) }, found.item);
   };
 
-  const reads = async (server: ServerState, uri: string) => shape.admits(server.name, uri) && (await admitted(server, "resource", uri)) !== undefined;
+  const reads = async (caller: Principal, server: ServerState, uri: string) => shape.admits(server.name, uri) && (await admitted(caller, server, "resource", uri)) !== undefined;
 
   const readResource = async (exchange: Exchange): Promise<JsonObject> => {
     const uri = exchange.params?.["uri"];
     const found = typeof uri === "string" ? ownerOf(uri) : undefined;
     const server = found && serverFor(exchange.caller, found.server);
-    if (!found || !server || !(await reads(server, found.uri))) throw invalid("Unknown resource", { uri });
+    if (!found || !server || !(await reads(exchange.caller, server, found.uri))) throw invalid("Unknown resource", { uri });
     return carry(exchange, server, { ...exchange.params, uri: found.uri });
   };
 
   const locatePrompt = async (name: string, asking: Asking): Promise<{ server: ServerState; item: string } | undefined> => {
     const found = await locate("prompts", name, asking);
-    const item = found && (await admitted(found.server, "prompt", found.item));
+    const item = found && (await admitted(asking.caller, found.server, "prompt", found.item));
     return found && item !== undefined ? { server: found.server, item } : undefined;
   };
 
@@ -195,7 +196,7 @@ export function createComposite(options: CompositeOptions, shape: Shape): Target
     }
     const found = type === "ref/resource" && typeof uri === "string" ? ownerOf(uri) : undefined;
     const server = found && serverFor(exchange.caller, found.server);
-    if (!found || !server || !shape.admits(server.name, found.uri)) throw invalid("Unknown reference", { uri });
+    if (!found || !server || !(await reads(exchange.caller, server, found.uri))) throw invalid("Unknown reference", { uri });
     return carry(exchange, server, { ...exchange.params, ref: { ...ref, uri: found.uri } });
   };
 
@@ -235,7 +236,7 @@ export function createComposite(options: CompositeOptions, shape: Shape): Target
           return peer(server);
         },
         servers: () => serversOf(listening.caller),
-        reads,
+        reads: (server, uri) => reads(listening.caller, server, uri),
         changed(server, kind) {
           catalog.changed(server.name, kind);
           trust.changed(server, kind === "resources" ? ["resource", "resourceTemplate"] : [itemKinds[kind]]);
@@ -246,9 +247,11 @@ export function createComposite(options: CompositeOptions, shape: Shape): Target
     },
     async inputSchema(tool, asking) {
       if (shape.discover && metaToolSchemas[tool]) return metaToolSchemas[tool];
-      const { merged } = await lists("tools", asking);
-      const at = merged.keys.indexOf(tool);
-      const schema = merged.items[at]?.["inputSchema"];
+      const found = await locate("tools", tool, asking);
+      const item = found && (await admitted(asking.caller, found.server, "tool", found.item));
+      if (!found || item === undefined) return undefined;
+      const given = await definitionOf(found.server, item, asking);
+      const schema = given && shape.show("tools", found.server, { ...given, name: found.item }).find(({ key }) => key === tool)?.definition["inputSchema"];
       return isObject(schema) ? schema : undefined;
     },
     release(session) {
@@ -279,8 +282,4 @@ function firstAfter(keys: readonly string[], after: string): number {
     else high = middle;
   }
   return low;
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,6 +1,7 @@
 /** What an endpoint of several servers says of itself: `initialize` and `server/discover`. */
 import type { Gate } from "../../trust/index.ts";
-import type { Discovery, JsonObject } from "../exchange.ts";
+import type { Discovery } from "../exchange.ts";
+import { isObject } from "../wire/message.ts";
 import { note, type Gathered } from "./gather.ts";
 import type { Shape } from "./shape.ts";
 
@@ -59,8 +60,4 @@ function instructionsOf({ found }: Gathered<Discovery>, trust: Pick<Gate, "intro
 /** Never in the midst of a surrogate pair. */
 function cut(text: string, most: number): string {
   return text.length <= most ? text : `${text.slice(0, most).replace(/\p{Surrogate}$/u, "")} …`;
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -197,6 +197,17 @@ describe("everything behind one endpoint", () => {
     expect((await world.target().discover(world.exchange("", undefined, "anna"))).instructions).toBeUndefined();
   });
 
+  it("shows and reaches nothing that an API key does not cover", async () => {
+    const world = worldOf({ alpha: { tools: () => [tool("run"), tool("remove")], prompts: [{ name: "greet" }], resources: [{ uri: "a:b", name: "b" }], answer: () => text("done") }, beta: { tools: () => [tool("run")] } });
+    principals.set("key", { ...principalOf("anna"), restrictions: { servers: ["alpha"], tools: ["ru*"] } });
+    expect(await world.names("anna")).toHaveLength(3);
+    expect(await world.names("key")).toEqual(["alpha__run"]);
+    expect(await world.ask("prompts/list", undefined, "key")).toMatchObject({ prompts: [] });
+    expect(await world.ask("resources/list", undefined, "key")).toMatchObject({ resources: [] });
+    expect(await world.ask("tools/call", { name: "alpha__run" }, "key")).toEqual(text("done"));
+    for (const [method, params] of [["tools/call", { name: "alpha__remove" }], ["tools/call", { name: "beta__run" }], ["prompts/get", { name: "alpha__greet" }], ["resources/read", { uri: "sallyport://alpha/a:b" }]] as const) await expect(world.ask(method, params, "key")).rejects.toMatchObject({ code: -32602 });
+  });
+
   it("pages through any number of tools without repeating, with cursors that are nobody else's", async () => {
     const world = worldOf({ alpha: { tools: () => Array.from({ length: 7 }, (_, index) => tool(`t${index}`)), pageSize: 3 }, beta: { tools: () => [tool("z")] } }, { pageSize: 3 });
     const seen: string[] = [];

@@ -3,6 +3,7 @@
  * server alone, whatever two servers call alike. Template expressions (RFC 6570) survive, since nothing of the URI is rewritten.
  */
 import type { JsonObject } from "../exchange.ts";
+import { isObject } from "../wire/message.ts";
 
 export function exposedUri(server: string, uri: string): string {
   return `sallyport://${server}/${uri}`;
@@ -46,8 +47,4 @@ function mapBlock(server: string, block: unknown): unknown {
 function mapMember(server: string, object: JsonObject, member: string): JsonObject {
   const uri = object[member];
   return typeof uri === "string" ? { ...object, [member]: exposedUri(server, uri) } : object;
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

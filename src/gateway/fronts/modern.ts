@@ -10,6 +10,7 @@ import { checkParamHeaders } from "../wire/param-headers.ts";
 import { encodeEvent } from "../wire/sse.ts";
 import { bindNotification, bindResult, openParams } from "./binding.ts";
 import { audible, holderOf, progressTokenOf, type Call, type FrontOptions, type Outcome } from "./call.ts";
+import { retryAfter } from "../failure.ts";
 import { createParking, type Ending, type Sink } from "./parked.ts";
 import { createReply, type Reply } from "./reply.ts";
 
@@ -87,7 +88,7 @@ export function createModernFront(options: FrontOptions): ModernFront {
       const error = errorFor("modern", ending.error, { method, params: message.params });
       if (!(ending.error instanceof Error) || error.code === errorCodes.internal) log.warn("call.failed", { requestId: info.requestId, error: ending.error });
       const json = JSON.stringify({ jsonrpc: "2.0", id: message.id, error });
-      reply.answer(modernStatus(error.code), json, encodeEvent(json));
+      reply.answer(modernStatus(error.code), json, encodeEvent(json), retryAfter(ending.error));
       return `json-rpc ${error.code}`;
     };
 

@@ -1,7 +1,7 @@
 /** How a limit says no: HTTP 429 with Retry-After, and a JSON-RPC error under an application code (outside JSON-RPC's own range). */
 import type { Principal } from "../../kernel/principal.ts";
 import type { ServerState } from "../../snapshot/index.ts";
-import { WireError } from "../wire/message.ts";
+import { errorCodes, WireError } from "../wire/message.ts";
 
 export type LimitKind = "rate" | "concurrency" | "quota";
 
@@ -19,21 +19,18 @@ export interface Refusal {
 export interface Limiter {
   /**
    * Counts one request against every limit that it falls under. Answers at once unless a share of a limit must be fetched first.
-   * @param server undefined for what no single server answers. @param tool the upstream's own name, for tools/call.
+   * @param server undefined for what no single server answers. @param tool as the server's list shows it, for tools/call.
    */
   take(principal: Principal, server: Pick<ServerState, "id" | "name"> | undefined, tool: string | undefined): Taken | Promise<Taken>;
 }
 
 export type Taken = Release | Refusal;
 
-/** The application's own error code; -32768 to -32000 belong to JSON-RPC and MCP. */
-export const limitExceededCode = 429;
-
 export class LimitExceeded extends WireError {
   readonly retryAfter: number;
 
   constructor({ limit, kind, retryAfter }: Refusal) {
-    super(429, limitExceededCode, `Limit reached: ${limit}. Try again in ${retryAfter} s.`, undefined, { limit, kind, retryAfterSeconds: retryAfter });
+    super(429, errorCodes.limitReached, `Limit reached: ${limit}. Try again in ${retryAfter} s.`, undefined, { limit, kind, retryAfterSeconds: retryAfter });
     this.name = "LimitExceeded";
     this.retryAfter = retryAfter;
   }

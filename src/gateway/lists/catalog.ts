@@ -6,7 +6,7 @@
 import { sha256Hex } from "../../kernel/digest.ts";
 import type { ServerState, Snapshot } from "../../snapshot/index.ts";
 import type { Asking, ClientFacts, Discovery, JsonObject, Peer } from "../exchange.ts";
-import { errorCodes, WireError } from "../wire/message.ts";
+import { errorCodes, isObject, WireError } from "../wire/message.ts";
 import { createMemory, isHeld, type Held, type Memory, type Recalled, type Said } from "./memory.ts";
 
 export const listKinds = ["tools", "prompts", "resources", "resourceTemplates"] as const;
@@ -197,10 +197,6 @@ async function ask(target: Peer, kind: ListKind, cursor: string | undefined, ask
     if (error instanceof WireError && error.code === errorCodes.methodNotFound) return { [kind]: [] };
     throw error;
   }
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Keeps one object for all lists of the same text, as long as anybody uses it. */
