@@ -9,7 +9,7 @@ const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclud
 const sources = files.map((file) => readFileSync(file, "utf8")).join("\n");
 
 /** Named before the code that records them. */
-const announced = new Set(["user.provisioned", "user.profile.changed", "identity-provider.changed", "trusted-issuer.changed", "authentication.external.succeeded", "authentication.external.failed", "authentication.workload.succeeded", "issuer.keys.failed"]);
+const announced = new Set(["user.provisioned", "user.profile.changed", "identity-provider.changed", "trusted-issuer.changed", "authentication.external.succeeded", "authentication.external.failed", "authentication.workload.succeeded", "issuer.keys.failed", "step-up.required", "step-up.completed"]);
 
 describe("the catalogue of events", () => {
   it("has no event that nothing records", () => {
