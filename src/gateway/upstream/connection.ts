@@ -50,8 +50,9 @@ export function createConnection(channel: Channel, onMessage: (message: Extract<
       return isAlive;
     },
     lost: lost.signal,
-    request: (id, message, { signal }) =>
+    request: (id, message, { signal, begin }) =>
       new Promise<Answer>((resolve, reject) => {
+        begin();
         if (signal.aborted) return reject(signal.reason as Error);
         if (!isAlive) return reject(new UpstreamError("broken", "The upstream closed the connection"));
         const settle = () => {

@@ -5,6 +5,8 @@ import { limitSettings, type PeerLimits } from "./limits.ts";
 export interface Deadline {
   /** Aborts with an UpstreamError when a clock ran out, or with the caller's own reason. */
   readonly signal: AbortSignal;
+  /** A request goes out: its answer must begin in time. */
+  begin(): void;
   /** Something arrived. */
   touch(): void;
   /** While the client is asked, no clock runs. @returns what ends the pause. */
@@ -23,9 +25,11 @@ export function createDeadline({ start, idle, total }: Times, parent?: AbortSign
   let paused = 0;
   let pausedAt = 0;
   let pausedFor = 0;
+  let ended = false;
   let timer: NodeJS.Timeout | undefined;
 
   const end = () => {
+    ended = true;
     clearTimeout(timer);
     parent?.removeEventListener("abort", onParent);
   };
@@ -46,6 +50,12 @@ export function createDeadline({ start, idle, total }: Times, parent?: AbortSign
     timer = setTimeout(check, Math.ceil(Math.min(quietAt, overAt) - now));
   };
 
+  const rearm = () => {
+    if (paused > 0 || ended || controller.signal.aborted) return;
+    clearTimeout(timer);
+    check();
+  };
+
   if (parent?.aborted) controller.abort(parent.reason);
   else {
     parent?.addEventListener("abort", onParent, { once: true });
@@ -53,9 +63,16 @@ export function createDeadline({ start, idle, total }: Times, parent?: AbortSign
   }
   return {
     signal: controller.signal,
-    touch() {
-      answered = true;
+    begin() {
+      answered = false;
       last = performance.now();
+      rearm();
+    },
+    touch() {
+      last = performance.now();
+      if (answered) return;
+      answered = true;
+      rearm();
     },
     pause() {
       if (paused++ === 0) {
@@ -69,7 +86,7 @@ export function createDeadline({ start, idle, total }: Times, parent?: AbortSign
         if (--paused > 0) return;
         last = performance.now();
         pausedFor += last - pausedAt;
-        if (!controller.signal.aborted) check();
+        rearm();
       };
     },
     end,

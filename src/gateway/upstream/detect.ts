@@ -15,6 +15,8 @@ export interface Probes {
   carry: Carry;
   /** Opens a legacy session and ends it. @throws EraChanged when the upstream does not know such a thing. */
   initialize(context: Context): Promise<void>;
+  /** Whether a modern upstream may keep sessions besides: what has nothing to be heard (GET is answered 405) has no use for them. */
+  mayHaveSessions(context: Context): Promise<boolean>;
   version: string;
 }
 
@@ -27,12 +29,13 @@ export interface Finding {
 }
 
 /**
- * @param wanted a modern upstream is asked for `initialize` only when somebody wants to know: to it, that is a malformed request.
+ * @param wanted a modern upstream is asked for `initialize` only when somebody wants to know and it may know it: else that is a malformed request.
  * @throws UpstreamError or the deadline's reason when the upstream cannot be asked.
  */
 export async function detectEras(probes: Probes, context: Context, wanted: Era, before: Finding | undefined): Promise<Finding> {
   const modern = before ? before.modern : await speaksModern(probes, context);
   if (modern && wanted === "modern") return { modern, legacy: before?.legacy, isSure: true };
+  if (modern && !(await probes.mayHaveSessions(context))) return { modern, legacy: false, isSure: true };
   const legacy = await probes.initialize(context).then(
     () => true,
     (error: unknown) => {

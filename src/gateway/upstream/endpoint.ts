@@ -51,8 +51,8 @@ export interface Endpoint {
   post(posting: Posting): Promise<Posted>;
   /** Listens to a GET stream until it ends; with an id, until the answer to it has come. @returns a status other than 200 at once. */
   listen(listening: Pick<Posting, "headers" | "deadline" | "onMessage"> & { id?: number; onOpen?: () => void }): Promise<{ kind: "status"; status: number } | { kind: "answer"; message: Extract<Incoming, { kind: "result" | "error" }> } | Cut>;
-  /** @returns the status. */
-  remove(options: Pick<Posting, "headers" | "deadline">): Promise<number>;
+  /** @returns the status; what comes with it is not read. */
+  bare(method: "GET" | "DELETE", options: Pick<Posting, "headers" | "deadline">): Promise<number>;
 }
 
 /** How long, and for how many bytes, a stream that has brought its answer is read to its end so that the connection can be used again. */
@@ -62,8 +62,9 @@ const drainBytes = 65_536;
 export function createEndpoint({ dispatcher, url, limits }: EndpointOptions): Endpoint {
   const { origin, pathname, search } = new URL(url);
 
-  const send = async (method: "GET" | "POST" | "DELETE", headers: readonly string[], body: string | null, { signal }: Deadline): Promise<Dispatcher.ResponseData> => {
+  const send = async (method: "GET" | "POST" | "DELETE", headers: readonly string[], body: string | null, { signal, begin }: Deadline): Promise<Dispatcher.ResponseData> => {
     if (signal.aborted) throw signal.reason;
+    begin();
     // ast-grep-ignore: endless-wait -- the deadline's signal ends this wait; its clocks stop while a person is asked, which undici's cannot
     const request = { origin, path: pathname + search, method, headers: ["user-agent", "sallyport", "accept-encoding", "identity", ...headers], body, signal, headersTimeout: 0, bodyTimeout: 0 };
     const answer = await dispatcher.request(request).catch((error: Error) => {
@@ -191,9 +192,10 @@ export function createEndpoint({ dispatcher, url, limits }: EndpointOptions): En
       return readEvents(answer.body, id, deadline, onMessage);
     },
 
-    async remove({ headers, deadline }) {
-      const answer = await send("DELETE", headers, null, deadline);
-      drain(answer.body);
+    async bare(method, { headers, deadline }) {
+      const answer = await send(method, method === "GET" ? ["accept", "text/event-stream", ...headers] : headers, null, deadline);
+      if (answer.statusCode === 200 && method === "GET") answer.body.destroy();
+      else drain(answer.body);
       return answer.statusCode;
     },
   };

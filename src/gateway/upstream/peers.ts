@@ -5,11 +5,12 @@ import { Problem } from "../../kernel/problem.ts";
 import { parseUpstreamUrl } from "../../net/guard.ts";
 import type { Outbound } from "../../net/outbound.ts";
 import type { ServerState, Snapshot } from "../../snapshot/index.ts";
-import type { Asking, Channel, Era, Exchange, OpenChannel, Peer } from "../exchange.ts";
-import { WireError } from "../wire/message.ts";
+import type { Asking, Channel, Era, OpenChannel, Peer } from "../exchange.ts";
+import { errorCodes, WireError } from "../wire/message.ts";
+import type { Carry } from "./carriage.ts";
 import { openChannelSession } from "./channel-session.ts";
 import { createDeadline, type Deadline } from "./deadline.ts";
-import { createVerdict, detectEras, type Finding } from "./detect.ts";
+import { createVerdict, detectEras, type Finding, type Probes } from "./detect.ts";
 import { createEndpoint } from "./endpoint.ts";
 import { createGate, type Gate } from "./gate.ts";
 import { UpstreamError } from "./http.ts";
@@ -141,7 +142,11 @@ function createPeer(server: ServerState, { outbound, credentials, stdio, version
       return verdict.known(wanted) ?? run(forItself(wanted), "server/discover", async () => verdict.known(wanted) ?? [], true);
     },
     discover: (asking) => run(asking, "server/discover", (leg, context) => leg.discover(context)),
-    request: (exchange: Exchange) => run(exchange, exchange.method, (leg, context) => leg.request(exchange, context)),
+    async request(exchange) {
+      // It becomes a header: what could not stand there is no method of anybody's.
+      if (!/^[\x21-\x7e]{1,200}$/.test(exchange.method)) throw new WireError(404, errorCodes.methodNotFound, "Method not found");
+      return run(exchange, exchange.method, (leg, context) => leg.request(exchange, context));
+    },
     inputSchema: (tool, asking) => run(asking, "tools/list", (leg, context) => leg.inputSchema(tool, context)),
     listen: (listening) => run({ ...listening, signal: listening.signal ?? unbroken }, "subscriptions/listen", (leg, { credential }) => leg.listen(listening, credential)),
     release: (session) => legs.legacy.release(session),
@@ -158,13 +163,14 @@ interface Legs extends Record<Era, Leg> {
 
 function createLegs(server: ServerState, transport: Peer["transport"], { outbound, stdio, version, log, now, limits }: Pick<PeersOptions, "outbound" | "stdio" | "version" | "log" | "now" | "limits">): Legs {
   const common = { server: server.name, version, log, now };
-  const legsOf = (carry: Parameters<typeof createModern>[0]["carry"], closeTransport: () => Promise<void>, open: (request: SessionRequest) => Promise<LegacySession>, probe = carry): Legs => ({
+  const legsOf = (carry: Carry, closeTransport: () => Promise<void>, open: (request: SessionRequest) => Promise<LegacySession>, { probe = carry, mayHaveSessions = async () => true }: { probe?: Carry; mayHaveSessions?: Probes["mayHaveSessions"] } = {}): Legs => ({
     modern: createModern({ ...common, carry, closeTransport }),
     legacy: createLegacy({ ...common, open, limits }),
     detect: (context, wanted, before) =>
       detectEras(
         {
           carry: probe,
+          mayHaveSessions,
           version,
           async initialize({ caller, credential, deadline }) {
             const session = await open({ principalId: caller.userId, credential, capabilities: {}, info: { name: "sallyport", version }, deadline, onNotification: () => undefined });
@@ -185,7 +191,7 @@ function createLegs(server: ServerState, transport: Peer["transport"], { outboun
     const open = async (request: SessionRequest) => openChannelSession(await openChannel({ principalId: request.principalId, signal: request.deadline.signal }), { ...request, limits });
     const lines = carryOverChannel({ open: ({ principalId }) => openChannel({ principalId, signal: new AbortController().signal }), limits });
     // Found out on a process of its own: one that has heard of the other era may have made up its mind.
-    const apart = async (carriage: Parameters<typeof lines.carry>[0]) => {
+    const apart: Carry = async (carriage) => {
       const line = carryOverChannel({ open: ({ principalId }) => openChannel({ principalId, signal: carriage.deadline.signal }), limits });
       try {
         return await line.carry(carriage);
@@ -193,14 +199,17 @@ function createLegs(server: ServerState, transport: Peer["transport"], { outboun
         void line.close().catch(() => undefined);
       }
     };
-    return legsOf(lines.carry, lines.close, open, apart);
+    return legsOf(lines.carry, lines.close, open, { probe: apart });
   }
 
   const url = parseUpstreamUrl(server.url);
   const dispatcher = outbound.dispatcherFor(url);
   const endpoint = createEndpoint({ dispatcher, url, limits });
   const nothing = async () => undefined;
-  if (transport === "streamable-http") return legsOf(carryOverHttp(endpoint), nothing, (request) => openStreamableSession({ ...request, endpoint, limits }));
+  if (transport === "streamable-http") {
+    const mayHaveSessions: Probes["mayHaveSessions"] = async ({ credential, deadline }) => ![404, 405, 501].includes(await endpoint.bare("GET", { headers: credential.headers, deadline }).catch(() => 0));
+    return legsOf(carryOverHttp(endpoint), nothing, (request) => openStreamableSession({ ...request, endpoint, limits }), { mayHaveSessions });
+  }
   const open = async (request: SessionRequest) => openChannelSession(await openSseChannel({ dispatcher, url, credential: request.credential, limits, signal: request.deadline.signal }), { ...request, limits });
   const legs = legsOf(() => Promise.reject(new EraChanged("HTTP+SSE is of 2024-11-05")), nothing, open);
   return { ...legs, detect: async () => ({ modern: false, legacy: true, isSure: true }) };

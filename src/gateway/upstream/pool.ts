@@ -7,6 +7,8 @@ import { limitSettings, type PeerLimits } from "./limits.ts";
 
 export interface Poolable {
   readonly isAlive: boolean;
+  /** Nobody holds it just now, or somebody does again. */
+  rest?(isResting: boolean): void;
   close(): Promise<void>;
 }
 
@@ -115,6 +117,7 @@ export function createPool<T extends Poolable>(limits: Bounds, now: () => number
         held.holders -= 1;
         throw error;
       }
+      item.rest?.(false);
       let given = false;
       return {
         item,
@@ -124,7 +127,9 @@ export function createPool<T extends Poolable>(limits: Bounds, now: () => number
           held.holders -= 1;
           held.usedAt = now();
           if (!isSound) held.isSound = false;
-          if (held.holders === 0 && (isClosed || !isUsable(held))) drop(held);
+          if (held.holders > 0) return;
+          if (isClosed || !isUsable(held)) drop(held);
+          else item.rest?.(true);
         },
       };
     },

@@ -22,6 +22,8 @@ export interface LegacySession {
   request(inquiry: Inquiry): Promise<JsonObject>;
   /** Opens what the server can speak up on by itself. @returns whether there is such a thing. */
   hear(): Promise<boolean>;
+  /** Nobody uses it: what is only there to be heard is closed soon. */
+  rest?(isResting: boolean): void;
   /** Aborts when the session ended without our doing. */
   readonly lost: AbortSignal;
   close(): Promise<void>;

@@ -28,6 +28,8 @@ export interface StreamableOptions {
 const goodbye = 2000;
 const mostResumptions = 16;
 const longestRetry = 30_000;
+/** Milliseconds that the GET stream of a session stays open when nobody uses the session: a connection each is much for an upstream. */
+const lingering = 3000;
 
 export async function openStreamableSession({ endpoint, credential, capabilities, info, limits, deadline, onNotification }: StreamableOptions): Promise<LegacySession> {
   let headers: readonly string[] = credential.headers;
@@ -35,6 +37,8 @@ export async function openStreamableSession({ endpoint, credential, capabilities
   const lost = new AbortController();
   /** Waits for the GET stream's first answer; undefined before it was wanted. */
   let hearing: Promise<boolean> | undefined;
+  let deaf = new AbortController();
+  let lingers: NodeJS.Timeout | undefined;
   let level: string | undefined;
 
   /** Sends what wants no answer. */
@@ -69,7 +73,9 @@ export async function openStreamableSession({ endpoint, credential, capabilities
     const { id, request: message } = conversation.begin(inquiry);
     const hasSession = headers.includes("mcp-session-id");
     try {
-      const posted = await endpoint.post({ body: JSON.stringify(message), headers, id, deadline: inquiry.deadline, onMessage: hear(id) });
+      // What is between may route by it; servers of before do not look.
+      const named = [...headers, "mcp-method", inquiry.method];
+      const posted = await endpoint.post({ body: JSON.stringify(message), headers: named, id, deadline: inquiry.deadline, onMessage: hear(id) });
       if (posted.kind === "accepted") throw new UpstreamError("broken", "The upstream accepted a request without answering it");
       if (posted.kind === "refused" || (posted.kind === "answer" && posted.message.kind === "error" && isLoss(posted.status, posted.message.error.code))) {
         if (inquiry.method === "initialize") throw posted.kind === "answer" && posted.message.kind === "error" ? initializeRefused(posted.message.error) : new EraChanged(`The upstream refused to initialize (HTTP ${posted.status})`);
@@ -94,12 +100,12 @@ export async function openStreamableSession({ endpoint, credential, capabilities
   };
 
   /** The GET stream, opened again and again until the session is over. */
-  const keepHearing = async (onFirst: (isOpen: boolean) => void): Promise<void> => {
+  const keepHearing = async (onFirst: (isOpen: boolean) => void, ending: AbortSignal): Promise<void> => {
     let lastId: string | undefined;
     let failures = 0;
-    while (!over.signal.aborted) {
+    while (!ending.aborted) {
       // A silent stream is opened anew: its other end may be long gone.
-      const clock = createDeadline({ start: limits.start, idle: limits.idle, total: Number.POSITIVE_INFINITY }, over.signal);
+      const clock = createDeadline({ start: limits.start, idle: limits.idle, total: Number.POSITIVE_INFINITY }, ending);
       const began = performance.now();
       const onOpen = () => onFirst(true);
       const outcome = await endpoint.listen({ headers: [...headers, ...(lastId === undefined ? [] : ["last-event-id", lastId])], deadline: clock, onMessage: hear(), onOpen }).catch(() => undefined);
@@ -111,9 +117,9 @@ export async function openStreamableSession({ endpoint, credential, capabilities
       }
       if (outcome?.kind === "cut") lastId = outcome.lastId ?? lastId;
       if (outcome === undefined && failures === 0) onFirst(false);
-      failures = performance.now() - began > longestRetry ? 0 : failures + 1;
+      failures = performance.now() - began > Math.min(longestRetry, limits.idle * 0.9) ? 0 : failures + 1;
       const wait = outcome?.kind === "cut" && outcome.retry !== undefined ? Math.min(Math.max(outcome.retry, 100), longestRetry) : 0;
-      if (!(await pauseFor(Math.max(wait, failures > 1 ? backoff(failures) : 100), over.signal))) return;
+      if (!(await pauseFor(Math.max(wait, failures > 1 ? backoff(failures) : 100), ending))) return;
     }
   };
 
@@ -141,16 +147,26 @@ export async function openStreamableSession({ endpoint, credential, capabilities
     },
     hear() {
       hearing ??= new Promise<boolean>((resolve) => {
-        void keepHearing(resolve).finally(() => resolve(false));
+        void keepHearing(resolve, AbortSignal.any([over.signal, deaf.signal])).finally(() => resolve(false));
       });
       return hearing;
+    },
+    rest(isResting) {
+      clearTimeout(lingers);
+      if (!isResting || hearing === undefined) return;
+      lingers = setTimeout(() => {
+        deaf.abort();
+        deaf = new AbortController();
+        hearing = undefined;
+      }, lingering);
+      lingers.unref();
     },
     async close() {
       const wasAlive = !over.signal.aborted;
       over.abort();
       if (!wasAlive || sessionId === undefined) return;
       const short = createDeadline({ start: goodbye, idle: goodbye, total: goodbye });
-      await endpoint.remove({ headers, deadline: short }).catch(() => undefined);
+      await endpoint.bare("DELETE", { headers, deadline: short }).catch(() => undefined);
       short.end();
     },
   };
