@@ -9,12 +9,12 @@ const MiB = 1_048_576;
 type Reason = UpstreamError["reason"];
 /** What a call ends in: the reason, and what the message says. */
 const faults: [MisbehavingKind, Reason, RegExp][] = [
-  ["never-answers", "timeout", /within 0\.4 s \(SALLYPORT_UPSTREAM_TIMEOUT\)/],
+  ["never-answers", "timeout", /within 0\.7 s \(SALLYPORT_UPSTREAM_TIMEOUT\)/],
   ["silent-socket", "timeout", /SALLYPORT_UPSTREAM_TIMEOUT/],
   ["dead-port", "unreachable", /cannot be reached/],
   ["reset-mid-stream", "broken", /ended before the answer/],
   ["no-response", "broken", /ended before the answer/],
-  ["drips", "timeout", /1\.5 s in all \(SALLYPORT_CALL_TIMEOUT\)/],
+  ["drips", "timeout", /1\.8 s in all \(SALLYPORT_CALL_TIMEOUT\)/],
   ["endless-stream", "too-large", /SALLYPORT_UPSTREAM_STREAM_LIMIT/],
   ["endless-event", "too-large", /SALLYPORT_UPSTREAM_MESSAGE_LIMIT/],
   ["huge", "too-large", /larger than 1048576 bytes \(SALLYPORT_UPSTREAM_MESSAGE_LIMIT\)/],
@@ -33,9 +33,15 @@ const faults: [MisbehavingKind, Reason, RegExp][] = [
 
 let upstreams: Upstreams;
 beforeAll(() => {
-  upstreams = openUpstreams({ start: 400, idle: 1200, total: 1500, message: MiB, stream: 2 * MiB });
+  upstreams = openUpstreams({ start: 700, idle: 1200, total: 1800, message: MiB, stream: 2 * MiB });
 });
 afterAll(() => upstreams.close());
+// Packing the bomb takes a while, once.
+beforeAll(async () => {
+  const bomb = await startMisbehaving("gzip-bomb");
+  await upstreams.tool(upstreams.peer(bomb.url), "add").catch(() => undefined);
+  await bomb.close();
+});
 
 let bad: MisbehavingPeer | undefined;
 afterEach(async () => {
@@ -53,7 +59,7 @@ describe.each([["modern"], ["legacy"]] as const)("a call of a %s client", (era) 
     const error = await upstreams.tool(upstreams.peer(bad.url), "add", {}, { client }).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(UpstreamError);
     expect(error).toMatchObject({ reason, message: expect.stringMatching(says) as string });
-    expect(performance.now() - began).toBeLessThan(2500);
+    expect(performance.now() - began).toBeLessThan(3000);
     // It may have run: nobody calls a second time.
     expect(callsTo(bad)).toBeLessThanOrEqual(1);
     expect(await soon(() => bad?.held() === 0)).toBe(true);
@@ -81,7 +87,7 @@ it("ends a call at its deadline to the tenth of a second", async () => {
   await peer.inputSchema("add", upstreams.exchange("tools/list"));
   const began = performance.now();
   await expect(upstreams.tool(peer, "add")).rejects.toMatchObject({ reason: "timeout" });
-  expect(Math.abs(performance.now() - began - 400)).toBeLessThan(100);
+  expect(Math.abs(performance.now() - began - 700)).toBeLessThan(100);
 });
 
 it("asks again only where nothing can have happened", async () => {
