@@ -5,7 +5,7 @@
 import { resolve } from "node:path";
 import { openAudit, auditRoutes } from "./audit/index.ts";
 import type { Config } from "./config/index.ts";
-import { createEndpoints, createGateway, createLimitRules, createLimits, createLocalLedger, createPeers, createPermission, createSharedLedger, createStoredCredentials, createToolGate, frontLimits, limitRoutes, peerLimits } from "./gateway/index.ts";
+import { createEndpoints, createGateway, createLimitRules, createLimits, createLocalLedger, createPeers, createPermission, createResults, createSharedLedger, createStoredCredentials, createToolGate, frontLimits, limitRoutes, peerLimits } from "./gateway/index.ts";
 import { createFactors, createResources, createSetup, createSigningIn, createThrottle, createTokens, createUsers, hasFactor, identityRoutes, openFederation, openKeys, openRevocations, createOAuth, resourceMetadataRoutes, type ReadSession, type Tokens } from "./identity/index.ts";
 import { newId } from "./kernel/ids.ts";
 import type { Log } from "./kernel/log.ts";
@@ -22,7 +22,7 @@ import { authorize, createApprovals, denial, openPolicies, policyRoutes } from "
 import { createSearch, createServers, registryRoutes } from "./registry/index.ts";
 import { openSnapshot, type ServerState } from "./snapshot/index.ts";
 import { openStorage, type Storage } from "./storage/index.ts";
-import { createFetch, createGate, createReview, openPins, scheduleInspections, trustRoutes, type ApprovalMode } from "./trust/index.ts";
+import { createFetch, createGate, createReview, httpGuardrail, inspectTexts, openPins, scheduleInspections, trustRoutes, type ApprovalMode } from "./trust/index.ts";
 import { version } from "./version.ts";
 
 export interface Running {
@@ -106,6 +106,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
   const policies = await openPolicies({ storage, snapshot, audit, log, now, itemsOf, tierOf: (server, kind, name) => pins.of(server.id)?.original(kind, name)?.tier ?? "write" });
   const approvals = createApprovals({ storage, audit, now, nameOf: (id) => [...snapshot.servers.values()].find((server) => server.id === id)?.name ?? id });
   const permission = createPermission({ policies, approvals, audit, now });
+  const results = createResults({ mode: config.SALLYPORT_RESULT_INSPECTION, hooks: [inspectTexts, ...(config.SALLYPORT_GUARDRAIL_URL ? [httpGuardrail({ outbound, url: config.SALLYPORT_GUARDRAIL_URL })] : [])], audit });
   const access = { isGranted: (userId: string, serverId: string) => snapshot.isGranted(userId, serverId), admits: (principal: Principal, server: ServerState) => policies.admits(principal, server) };
   const stopInspections = scheduleInspections({ snapshot, review, interval });
 
@@ -188,6 +189,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
     audit,
     gate: createToolGate({ access, permission, pins, now }),
     permission,
+    results,
     trust: gate,
     limits: limiter,
     peer: (server) => peers.of(server),
@@ -210,6 +212,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
     access,
     gate,
     permission,
+    results,
     log,
     now,
     limits: frontLimits(config),

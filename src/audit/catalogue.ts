@@ -100,6 +100,7 @@ export const catalogue = {
   "approval.asked": event("notice", "A call waits for a person's consent", "server", "name", "policy"),
   "approval.given": event("notice", "A person let a waiting call through, once", "server", "name", "policy"),
   "approval.refused": event("notice", "A person refused a waiting call", "server", "name", "policy"),
+  "result.suspicious": event("warning", "A result carried what looks like instructions to the model, hidden characters or a secret", "server", "name", "rules", "effect"),
   "secret.stored": event("notice", "Upstream credentials were stored", "name", "headers"),
   "secret.accessed": event("info", "Upstream credentials were decrypted for use", "name"),
   "signing-key.created": event("notice", "A signing key was created", "kid", "algorithm"),

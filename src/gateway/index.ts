@@ -42,6 +42,7 @@ export { createLocalLedger, createSharedLedger } from "./limits/ledger.ts";
 export { createLimits } from "./limits/limiter.ts";
 export { limitRoutes } from "./limits/routes.ts";
 export { createLimitRules } from "./limits/rules.ts";
+export { createResults } from "./results.ts";
 export { createStoredCredentials } from "./upstream/credentials.ts";
 export { peerLimits } from "./upstream/limits.ts";
 export { createPeers } from "./upstream/peers.ts";
@@ -110,7 +111,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const known = targets.get(server);
     if (known) return known;
     const peer = options.peer(server);
-    const made = { peer, target: vettedTarget(gate, permission, server, peer) };
+    const made = { peer, target: vettedTarget({ gate, permission, results: options.results }, server, peer) };
     targets.set(server, made);
     return made;
   };
@@ -196,7 +197,8 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   /** Whether the bytes may pass: the upstream speaks the client's era over the same transport, and no session of a front's own is meant. */
   async function passes(peer: Peer, call: Call, messages: Message | Message[] | undefined, isModern: boolean): Promise<boolean> {
-    if (peer.transport !== "streamable-http") return false;
+    // Results that may have to be changed or refused are looked at one by one, not in a stream that passes.
+    if (peer.transport !== "streamable-http" || !["off", "report"].includes(options.results.mode)) return false;
     const handle = call.request.headers["mcp-session-id"];
     if (!isModern && typeof handle === "string" && streamable.knows(call, handle)) return false;
     const era = isModern ? "modern" : "legacy";

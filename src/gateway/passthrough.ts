@@ -15,6 +15,7 @@ import type { Gate } from "../trust/index.ts";
 import { openHandle } from "./fronts/binding.ts";
 import type { HandleKind, Handles, Holder } from "./handles.ts";
 import type { Permission } from "./permission.ts";
+import { keepBeginning, type Results } from "./results.ts";
 import { forward, UpstreamError, type Carried } from "./upstream/http.ts";
 import { admit, announcedKinds, isVetted, itemKinds, redactBody, vetBody } from "./vetting.ts";
 import { encodeMirrored } from "./wire/era.ts";
@@ -26,6 +27,7 @@ export interface PassthroughOptions {
   handles: Handles;
   gate: Gate;
   permission: Permission;
+  results: Results;
   outbound: Outbound;
   vault: Vault;
   audit: Audit;
@@ -61,7 +63,7 @@ interface Compiled {
 }
 
 export function createPassthrough(options: PassthroughOptions): Passthrough {
-  const { handles, gate, permission, snapshot, vault, audit } = options;
+  const { handles, gate, permission, results, snapshot, vault, audit } = options;
   const compiled = new Map<string, Compiled>();
   snapshot.onServer((name) => compiled.delete(name));
 
@@ -107,7 +109,8 @@ export function createPassthrough(options: PassthroughOptions): Passthrough {
       headers["last-event-id"] = opened;
     }
     const vetted = message?.method;
-    return forward({
+    const kept = results.concerns(vetted) ? keepBeginning() : undefined;
+    const carried = await forward({
       dispatcher: options.outbound.dispatcher,
       origin,
       path,
@@ -123,6 +126,7 @@ export function createPassthrough(options: PassthroughOptions): Passthrough {
         : fields.length > 0
           ? (answer, contentType) => redactBody(fields, answer, contentType, options.responseLimit)
           : undefined,
+      seen: kept?.push,
       transform: (contentType) => binder(handles, holder, message?.method, contentType),
       watch(chunk) {
         const kinds = announcedKinds(chunk);
@@ -135,6 +139,9 @@ export function createPassthrough(options: PassthroughOptions): Passthrough {
         return answer;
       },
     });
+    // The client has its answer: it does not wait for this.
+    if (kept) setImmediate(() => void results.report({ caller, server, method: vetted ?? "", name: message?.name ?? "", requestId: info.requestId }, kept.body()));
+    return carried;
   };
 }
 

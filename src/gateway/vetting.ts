@@ -7,6 +7,7 @@ import type { ServerState } from "../snapshot/index.ts";
 import type { Gate, ItemKind } from "../trust/index.ts";
 import type { Discovery, ListenFilter, Notification, Target } from "./exchange.ts";
 import { redact, type Permission } from "./permission.ts";
+import type { Results } from "./results.ts";
 import { UpstreamError } from "./upstream/http.ts";
 import { errorCodes, isObject, WireError, type Members, type RequestId } from "./wire/message.ts";
 
@@ -37,7 +38,7 @@ export async function admit(gate: Gate, server: ServerState, method: string, nam
 }
 
 /** A server behind its pins and the policies: only what is approved and permitted is shown, listed or called. */
-export function vettedTarget(gate: Gate, permission: Permission, server: ServerState, target: Target): Target {
+export function vettedTarget({ gate, permission, results }: { gate: Gate; permission: Permission; results: Results }, server: ServerState, target: Target): Target {
   const changed = ({ method }: Notification) => {
     const kinds = announcedKinds(Buffer.from(method));
     if (kinds.length > 0) gate.changed(server, kinds);
@@ -56,7 +57,8 @@ export function vettedTarget(gate: Gate, permission: Permission, server: ServerS
       const { caller, requestId, address = "" } = exchange;
       const fields = asked === undefined ? [] : await permission.require({ caller, server, method, name: asked, arguments: params?.["arguments"], requestId, address });
       const result = await target.request(asked === undefined || asked === name ? exchange : { ...exchange, params: { ...params, [member]: asked } });
-      return redact(vetResult(permission.through(gate, caller), server, method, result), fields);
+      const shown = redact(vetResult(permission.through(gate, caller), server, method, result), fields);
+      return results.concerns(method) ? results.judge({ caller, server, method, name: asked ?? "", requestId }, shown) : shown;
     },
     async listen(listening) {
       const { resourceSubscriptions, ...kinds } = listening.filter;

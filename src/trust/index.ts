@@ -3,6 +3,7 @@ export { createFetch } from "./fetch.ts";
 export { createGate, type Gate } from "./gate.ts";
 export { openPins, type Pins } from "./pins.ts";
 export { createReview, type ApprovalMode } from "./review.ts";
+export { httpGuardrail, inspectTexts, maySuspect, resultEffects, textsOf, withoutHidden, type ResultEffect, type ResultFinding, type ResultHook } from "./results.ts";
 export { trustRoutes } from "./routes.ts";
 export { riskTier, scanServer, tokenCost, type Finding, type ItemKind, type ScanReport } from "./scanner/index.ts";
 export { scheduleInspections } from "./schedule.ts";

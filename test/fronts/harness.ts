@@ -63,6 +63,7 @@ export async function openDoor(target: Target, { settings = {}, now = Date.now, 
     access: snapshot,
     permission: { require: () => [], lists: () => true, through: (given) => given, view: () => "" },
     limiter: { take: () => () => undefined },
+    results: { mode: "off", concerns: () => false, judge: async (_context, result) => result, report: async () => undefined },
     gate,
     now,
     tokens: {

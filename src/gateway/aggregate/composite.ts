@@ -9,6 +9,7 @@ import type { Gate } from "../../trust/index.ts";
 import type { Asking, Discovery, Exchange, JsonObject, Listened, Peer, Target } from "../exchange.ts";
 import type { ToolGate } from "../gate.ts";
 import { redact, type Permission } from "../permission.ts";
+import type { Results } from "../results.ts";
 import { takeOrThrow, type Limiter } from "../limits/refusal.ts";
 import { listKinds, listMethods, type Catalog, type ListKind } from "../lists/catalog.ts";
 import { errorCodes, isObject, WireError } from "../wire/message.ts";
@@ -26,6 +27,7 @@ export interface CompositeOptions {
   catalog: Catalog;
   gate: ToolGate;
   permission: Permission;
+  results: Results;
   /** What each server may show and be asked for, whoever asks. */
   trust: Gate;
   merge: Merge;
@@ -131,7 +133,8 @@ export function createComposite(options: CompositeOptions, shape: Shape): Target
     const about = { actorId: caller.userId, requestId, subject: `server:${server.id}` };
     const spent = () => Math.round((performance.now() - began) * 100) / 100;
     try {
-      const result = redact(mapResult(server.name, await peer(server).request(derive(exchange, method, params))), fields);
+      const given = redact(mapResult(server.name, await peer(server).request(derive(exchange, method, params))), fields);
+      const result = options.results.concerns(method) ? await options.results.judge({ caller, server, method, name: typeof name === "string" ? name : "", requestId }, given) : given;
       audit.record({ type: "call.completed", outcome: result["isError"] === true ? "failure" : "success", ...about, detail: { method, tool, status: 200, milliseconds: spent() }, ...(audit.keepsBodies && tool !== undefined ? { body: { request: JSON.stringify(params["arguments"]), response: JSON.stringify(result) } } : {}) });
       return result;
     } catch (error) {

@@ -10,6 +10,7 @@ import type { Gate } from "../../trust/index.ts";
 import type { Peer, Target } from "../exchange.ts";
 import type { ToolGate } from "../gate.ts";
 import type { Permission } from "../permission.ts";
+import type { Results } from "../results.ts";
 import type { Limiter } from "../limits/refusal.ts";
 import { createCatalog } from "../lists/catalog.ts";
 import { createComposite } from "./composite.ts";
@@ -23,6 +24,7 @@ export interface EndpointsOptions {
   audit: Pick<Audit, "record">;
   gate: ToolGate;
   permission: Permission;
+  results: Results;
   trust: Gate;
   limits: Limiter;
   /** One upstream as a target. */

@@ -25,6 +25,8 @@ export interface Forwarding {
   rewrite?: ((body: Buffer, contentType: string) => Buffer) | undefined;
   /** Changes the answer while it streams, after `rewrite`; undefined: not this one. */
   transform?: ((contentType: string) => Rewriter | undefined) | undefined;
+  /** Sees every piece of an answer. */
+  seen?: ((chunk: Buffer) => void) | undefined;
   /** Sees every piece of an event stream. */
   watch?: ((chunk: Buffer) => void) | undefined;
   /** Turns the upstream's status and headers into the client's. @throws to refuse the answer. */
@@ -101,6 +103,7 @@ export function forward(options: Forwarding): Promise<Carried> {
         onResponseData(started, chunk) {
           bytes += chunk.length;
           if (bytes > limit) throw new UpstreamError("too-large", `The answer is larger than ${limit} bytes (SALLYPORT_RESPONSE_LIMIT)`);
+          options.seen?.(chunk);
           if (streams) options.watch?.(chunk);
           if (whole) whole.chunks.push(chunk);
           else {

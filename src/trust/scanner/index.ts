@@ -14,6 +14,7 @@ import { view } from "./view.ts";
 export { riskTier, type RiskTier } from "./server/tier.ts";
 export { tokenCost } from "./server/cost.ts";
 export { excerpt } from "./excerpt.ts";
+export { hiddenKind } from "./text/characters.ts";
 export type * from "./types.ts";
 
 const lists: readonly [keyof ServerDefinition & string, ItemKind][] = [["tools", "tool"], ["prompts", "prompt"], ["resources", "resource"], ["resourceTemplates", "resourceTemplate"]];
