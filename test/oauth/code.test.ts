@@ -230,6 +230,7 @@ describe.each(databases)("the authorization server on %s", (database) => {
       const begun = await browse(world, person, authorizationUrl({ clientId: hostile.clientId, challenge: pkce().challenge, resource, further: { prompt: "consent" } }));
       const shown = await browse(world, person, begun.headers.get("location") ?? "");
       expect(shown.headers.get("content-security-policy")).toBe("default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' https://client.example; frame-ancestors 'none'; base-uri 'none'");
+      expect(shown.headers.get("content-type")).toBe("text/html; charset=utf-8");
       expect(shown.headers.get("x-frame-options")).toBe("DENY");
       expect(shown.headers.get("referrer-policy")).toBe("same-origin");
       expect(shown.headers.get("cache-control")).toBe("no-store");

@@ -91,7 +91,7 @@ export function createAuthorize({ engine, consent, resources, snapshot, readSess
       const prompts = String(interaction.params["prompt"] ?? "").split(" ");
       if (!prompts.includes("consent") && (await consent.isRemembered(asked, user))) return html(200, onwardPage(await allow(who), asked.asker));
       const page = consentPage(asked.asker, asked.asked, user.username, { action: `/interaction/${uid}`, token: forms.make(session, uid) });
-      return { ...html(200, page), headers: consentHeaders(asked.asker.redirectUri) };
+      return html(200, page, consentHeaders(asked.asker.redirectUri));
     },
     async decide(uid, form, request) {
       const who = await person(uid, request);
@@ -117,8 +117,8 @@ function isTooOld({ authenticatedAt }: BrowserSession, { params, iat }: Interact
   return age !== undefined && now - authenticatedAt > Number(age) * 1000;
 }
 
-function html(status: number, body: string): RouteOutput {
-  return { status, text: body, headers: { ...pageHeaders, "content-type": "text/html; charset=utf-8" } };
+function html(status: number, body: string, headers: Record<string, string> = pageHeaders): RouteOutput {
+  return { status, text: body, headers: { ...headers, "content-type": "text/html; charset=utf-8" } };
 }
 
 /** An error that goes to no client is for the person, in a browser; for a program it stays JSON. */
