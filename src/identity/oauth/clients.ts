@@ -10,7 +10,6 @@ import type { Scope } from "../../kernel/scopes.ts";
 import type { Snapshot, UserState } from "../../snapshot/index.ts";
 import type { Storage, Tables, Vault } from "../../storage/index.ts";
 import type { Selectable } from "kysely";
-import { exchangeGrantType } from "../exchange.ts";
 import type { Revocations } from "../revocations.ts";
 import type { Doer } from "../users.ts";
 
@@ -171,9 +170,6 @@ export function createClients({ storage, snapshot, audit, revocations, now }: Cl
       if (!row || !account || account.disabled) return [];
       return (JSON.parse(row.scopes) as string[]).filter((scope) => account.scopes.includes(scope));
     },
-    async registerDynamically(clientId, { client_secret: _never, ...metadata }) {
-      const safe: ClientMetadata = { ...metadata, client_id: clientId, token_endpoint_auth_method: "none", grant_types: (metadata.grant_types ?? []).filter((type) => type !== "client_credentials" && type !== exchangeGrantType), response_modes: ["query"] };
-      await insert(clientId, { name: metadata.client_name ?? clientId, metadata: safe, scopes: [] }, {});
-    },
+    registerDynamically: (clientId, metadata) => insert(clientId, { name: metadata.client_name ?? clientId, metadata: { ...metadata, client_id: clientId, response_modes: ["query"] }, scopes: [] }, {}),
   };
 }

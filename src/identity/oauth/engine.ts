@@ -38,6 +38,7 @@ export interface EngineOptions {
   tokenLifetime: number;
   refreshLifetime: number;
   extraGrants: readonly ExtraGrant[];
+  now: () => number;
 }
 
 /** A grant type beyond oidc-provider's own. */
@@ -67,6 +68,9 @@ export const deviceGrantType = "urn:ietf:params:oauth:grant-type:device_code";
 
 const interactionLifetime = 1800;
 const sessionLifetime = 600;
+const fetchesPerMinute = 60;
+/** Grant types that anybody may register for. */
+const registrable = new Set(["authorization_code", "refresh_token"]);
 
 export function createEngine(options: EngineOptions): Engine {
   const actors = new WeakMap<object, Actor>();
@@ -87,7 +91,7 @@ export function createEngine(options: EngineOptions): Engine {
 }
 
 async function build(options: EngineOptions, actors: WeakMap<object, Actor>): Promise<Provider> {
-  const { issuer, profile, keys, records, clients, snapshot, resources, vault, outbound, log, clientHosts, registration, tokenLifetime, refreshLifetime, extraGrants, audit } = options;
+  const { issuer, profile, keys, records, clients, snapshot, resources, vault, outbound, log, clientHosts, registration, tokenLifetime, refreshLifetime, extraGrants, audit, now } = options;
   const { Provider, ExternalSigningKey, errors } = await load(log);
   const fapi = profile === "fapi2";
   const signing = await keys.signing();
@@ -112,9 +116,10 @@ async function build(options: EngineOptions, actors: WeakMap<object, Actor>): Pr
     }
   }
 
+  const mayFetch = createBudget(fetchesPerMinute, now);
   const asymmetric = fapi ? ["ES256", "PS256", "EdDSA", "Ed25519"] : ["ES256", "PS256", "RS256", "EdDSA", "Ed25519"];
   const configuration: Configuration = {
-    adapter: (model: string): Adapter => (model === "Client" ? clientAdapter(clients, fapi) : records.adapter(model)),
+    adapter: (model: string): Adapter => (model === "Client" ? clientAdapter(clients, fapi, (message) => new errors.InvalidClientMetadata(message)) : records.adapter(model)),
     clients: fapi ? [] : [cliClient],
     clientDefaults: { id_token_signed_response_alg: algorithm, token_endpoint_auth_method: fapi ? "private_key_jwt" : "none" },
     clientAuthMethods: fapi ? ["private_key_jwt"] : ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
@@ -145,7 +150,8 @@ async function build(options: EngineOptions, actors: WeakMap<object, Actor>): Pr
         enabled: clientHosts.length > 0,
         ack: "draft-02",
         cacheDuration: { min: 60, max: 3600 },
-        allowFetch: async (_ctx, clientId) => isAllowedHost(clientId, clientHosts),
+        // Anybody can make us fetch by naming a client: few at a time, and only where clients may come from.
+        allowFetch: async (_ctx, clientId) => isAllowedClientId(clientId, clientHosts) && mayFetch(),
         allowClient: async (_ctx, client) => {
           restrict(client, fapi);
           audit.record({ type: "oauth.client.read", detail: { client: client.clientId } });
@@ -167,7 +173,12 @@ async function build(options: EngineOptions, actors: WeakMap<object, Actor>): Pr
     },
     fetch: async (url, init) => {
       const { dispatcher: _theirs, ...rest } = (init ?? {}) as RequestInit & { dispatcher?: unknown };
-      return outbound.fetch(url, { ...rest, redirect: "manual" });
+      const response = await outbound.fetch(url, { ...rest, redirect: "manual" });
+      if (response.status === 200 && !/^application\/(?:[\w.-]+\+)?json\b/i.test(response.headers.get("content-type") ?? "")) {
+        await response.body?.cancel();
+        throw new TypeError("The answer is not JSON");
+      }
+      return response;
     },
     fetchResponseBodyLimits: { "client_id metadata document": 5120, jwks_uri: 65_536, sector_identifier_uri: 5120 },
     findAccount: async (_ctx, accountId) => {
@@ -231,14 +242,18 @@ async function load(log: Log): Promise<typeof import("oidc-provider")> {
 }
 
 /** Pre-registered clients come from their table; nothing is written through oidc-provider but what dynamic registration makes. */
-function clientAdapter(clients: Clients, fapi: boolean): Adapter {
+function clientAdapter(clients: Clients, fapi: boolean, refusal: (message: string) => Error): Adapter {
   const none = async () => undefined;
   return {
     async find(clientId) {
       const metadata = await clients.metadataOf(clientId);
       return metadata && { ...metadata, ...(fapi ? { dpop_bound_access_tokens: true, require_pushed_authorization_requests: true } : {}) };
     },
-    upsert: (clientId, metadata) => clients.registerDynamically(clientId, metadata as ClientMetadata),
+    async upsert(clientId, metadata) {
+      if (!metadata.redirect_uris?.every(isSafeRedirect)) throw refusal("redirect_uris must be https, http on loopback, or a private-use scheme with a dot");
+      if (metadata.token_endpoint_auth_method !== "none" || metadata.grant_types?.some((type) => !registrable.has(type))) throw refusal("only public clients for authorization_code and refresh_token are registered dynamically");
+      await clients.registerDynamically(clientId, metadata as ClientMetadata);
+    },
     destroy: none,
     consume: none,
     findByUid: none,
@@ -247,9 +262,22 @@ function clientAdapter(clients: Clients, fapi: boolean): Adapter {
   };
 }
 
-function isAllowedHost(clientId: string, hosts: readonly string[]): boolean {
-  const host = URL.parse(clientId)?.host.toLowerCase();
-  return host !== undefined && (hosts.includes("*") || hosts.includes(host));
+/** Client ID Metadata Document, section 3: a URL with a path. */
+function isAllowedClientId(clientId: string, hosts: readonly string[]): boolean {
+  const url = URL.parse(clientId);
+  return url !== null && url.pathname !== "/" && (hosts.includes("*") || hosts.includes(url.host));
+}
+
+/** At most so many in any minute. */
+function createBudget(perMinute: number, now: () => number): () => boolean {
+  let spent: number[] = [];
+  return () => {
+    const at = now();
+    spent = spent.filter((time) => at - time < 60_000);
+    if (spent.length >= perMinute) return false;
+    spent.push(at);
+    return true;
+  };
 }
 
 /** Answers go back in the query only, and under FAPI every token is bound. */
