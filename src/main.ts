@@ -150,7 +150,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
     bodyLimit: config.SALLYPORT_BODY_LIMIT,
     async authenticate(authorization, request) {
       try {
-        return await tokens.verify(authorization, [publicUrl]);
+        return await tokens.verify(authorization, [publicUrl], {}, { proof: request.headers.get("dpop") ?? undefined, method: request.method, url: publicUrl + request.path });
       } catch (error) {
         audit.record({ type: "authentication.token.refused", requestId: request.id, detail: { reason: String((error as Error).cause ?? "none") } });
         throw error;

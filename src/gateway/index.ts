@@ -125,9 +125,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   watch.unref();
 
   /** @throws Problem when the caller is nobody or may not use the endpoint. */
-  async function admitCaller(account: Account, resource: NonNullable<ReturnType<Resources["at"]>>, authorization: string | undefined, requestId: string): Promise<Principal> {
+  async function admitCaller(account: Account, resource: NonNullable<ReturnType<Resources["at"]>>, request: IncomingMessage, requestId: string, again = false): Promise<Principal> {
     const { endpoint } = account;
-    const caller = await tokens.verify(authorization, [resource.uri], challengeHints(resource));
+    const { authorization, dpop } = request.headers;
+    const caller = await tokens.verify(authorization, [resource.uri], challengeHints(resource), { proof: typeof dpop === "string" ? dpop : undefined, method: request.method ?? "", url: resource.uri.slice(0, -endpoint.path.length) + (request.url ?? "").split("?", 1)[0], again });
     account.caller = caller;
     const decision = authorize(access, caller, endpoint.kind === "server" ? { kind: "call-server", server: snapshot.servers.get(endpoint.name) } : { kind: "route", scopes: ["tools:call"] });
     if (!decision.allowed) {
@@ -146,8 +147,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (!allow.includes(method)) throw problem("method-not-allowed", { headers: { allow: allow.join(", ") } });
     const resource = resources.at(endpoint.path);
     if (!resource) throw problem("not-found");
-    const caller = await admitCaller(account, resource, request.headers.authorization, info.requestId);
-    const watched: Open = { since: performance.now(), response, recheck: async () => void (await admitCaller({ ...account }, resource, request.headers.authorization, info.requestId)) };
+    const caller = await admitCaller(account, resource, request, info.requestId);
+    const watched: Open = { since: performance.now(), response, recheck: async () => void (await admitCaller({ ...account }, resource, request, info.requestId, true)) };
     if (method === "GET") open.add(watched);
     const releases: Release[] = [];
     try {

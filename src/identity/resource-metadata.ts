@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { problem } from "../kernel/problem.ts";
 import { route, type Route, type RouteOutput } from "../net/route.ts";
+import { dpopAlgorithms } from "./dpop.ts";
 import type { Resource, Resources } from "./resources.ts";
 
 const metadata = z.object({
@@ -10,6 +11,7 @@ const metadata = z.object({
   authorization_servers: z.array(z.string()),
   scopes_supported: z.array(z.string()),
   bearer_methods_supported: z.array(z.literal("header")),
+  dpop_signing_alg_values_supported: z.array(z.string()),
 });
 
 const names: Record<Resource["kind"], string> = { api: "Sallyport management API", aggregate: "Sallyport gateway", server: "MCP server at the Sallyport gateway", bundle: "MCP bundle at the Sallyport gateway" };
@@ -20,7 +22,7 @@ export function resourceMetadataRoutes({ resources, issuer }: { resources: Resou
     const { uri, kind, scopes } = resource;
     return {
       status: 200,
-      body: { resource: uri, resource_name: names[kind], authorization_servers: [issuer], scopes_supported: scopes, bearer_methods_supported: ["header"] },
+      body: { resource: uri, resource_name: names[kind], authorization_servers: [issuer], scopes_supported: scopes, bearer_methods_supported: ["header"], dpop_signing_alg_values_supported: dpopAlgorithms },
       headers: { "cache-control": "public, max-age=300" },
     };
   };

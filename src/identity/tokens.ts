@@ -6,11 +6,12 @@
 import { hash } from "node:crypto";
 import { z } from "zod";
 import { SignJWT, jwtVerify, errors } from "jose";
-import { bearerChallenge, type ChallengeHints } from "../kernel/challenge.ts";
+import { bearerChallenge, dpopChallenge, type ChallengeHints } from "../kernel/challenge.ts";
 import { newId } from "../kernel/ids.ts";
 import { problem, type Problem } from "../kernel/problem.ts";
 import type { Principal } from "../kernel/principal.ts";
 import type { UserState } from "../snapshot/index.ts";
+import { createProofs, dpopAlgorithms, type ProvenRequest } from "./dpop.ts";
 import type { Keys } from "./keys.ts";
 
 export interface IssuedToken {
@@ -46,9 +47,10 @@ export interface Tokens {
    * @param authorization the Authorization header as received.
    * @param audiences of which the token must carry one, letter for letter (RFC 9068 section 4, RFC 8707): who asks names itself.
    * @param hints what the challenge of a refusal says besides.
+   * @param request which a token that is bound to a key must be proven for (RFC 9449); without it, such a token is refused.
    * @throws Problem 401 "Could not validate credentials" with the RFC 6750 challenge; its cause says why, for the audit trail.
    */
-  verify(authorization: string | undefined, audiences: readonly string[], hints?: ChallengeHints): Promise<Principal>;
+  verify(authorization: string | undefined, audiences: readonly string[], hints?: ChallengeHints, request?: ProvenRequest): Promise<Principal>;
   /** The `jti` of a token of ours, whoever it is for and whether or not it still holds; undefined when it is none. Nothing may be allowed on it. */
   idOf(token: string): Promise<string | undefined>;
   /** How often a signature was checked: a warm call must not raise it. */
@@ -131,6 +133,7 @@ export class Refused extends Error {}
 
 export function createTokens({ keys, snapshot, issuer, lifetime, now, verifiers = [], cacheSize = 10_000, isRevoked = () => false }: TokensOptions): Tokens {
   const cache = new Map<string, Cached>();
+  const proofs = createProofs({ now });
   let signatureChecks = 0;
 
   /** The one place that decides whether a genuine credential is good now. */
@@ -187,17 +190,25 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, verifiers 
         .sign(privateKey);
       return { token, expiresIn: expiresAt - seconds, scopes };
     },
-    async verify(authorization, audiences, hints) {
+    async verify(authorization, audiences, hints, request) {
       const unauthorized = (reason?: string) => refusal(reason, hints);
+      const isDpop = /^DPoP /i.test(authorization ?? "");
       /** A token for somebody else is no token here, whoever issued it. */
-      const admitted = ({ verified, principal }: Cached): Principal => {
+      const admitted = async ({ verified, principal }: Cached, token: string): Promise<Principal> => {
         const opens = verified.opens ?? ((audience: string) => principal.audience.includes(audience));
         if (!audiences.some(opens)) throw unauthorized("audience");
+        if (principal.boundTo !== undefined || isDpop) {
+          // A bound token without its proof is a stolen one, and a proof of an unbound token proves nothing (RFC 9449 sections 7.1 and 7.2).
+          if (principal.boundTo === undefined || !isDpop || request === undefined) throw unauthorized("binding");
+          await proofs.check(request, token, principal.boundTo).catch((error: unknown) => {
+            throw dpopRefusal(error instanceof errors.JOSEError ? error.code : error instanceof Error && error.message.startsWith("dpop-") ? error.message : "dpop-unreadable", hints);
+          });
+        }
         verified.used?.();
         return principal;
       };
       if (authorization === undefined) throw unauthorized();
-      const token = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization)?.[1];
+      const token = /^(?:Bearer|DPoP) +([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization)?.[1];
       if (token === undefined || token.length > longestToken) throw unauthorized("malformed");
       const key = hash("sha256", token, "base64");
       const cached = cache.get(key);
@@ -208,7 +219,7 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, verifiers 
           throw unauthorized("expired-or-revoked");
         }
         if (good !== cached) cache.set(key, good);
-        return admitted(good);
+        return admitted(good, token);
       }
       let verified: Verified;
       try {
@@ -220,7 +231,7 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, verifiers 
       if (!fresh) throw unauthorized("expired-or-revoked");
       if (cache.size >= cacheSize) cache.delete(cache.keys().next().value ?? "");
       cache.set(key, fresh);
-      return admitted(fresh);
+      return admitted(fresh, token);
     },
     async idOf(token) {
       if (token.length > longestToken) return undefined;
@@ -241,5 +252,14 @@ function refusal(reason: string | undefined, hints: ChallengeHints = {}): Proble
     detail: "Could not validate credentials",
     headers: { "www-authenticate": bearerChallenge({ ...(reason === undefined ? {} : { error: "invalid_token", description: "The access token is not valid" }), ...hints }) },
     cause: reason ?? "none",
+  });
+}
+
+/** RFC 9449 section 7.1. */
+function dpopRefusal(reason: string, hints: ChallengeHints = {}): Problem {
+  return problem("unauthorized", {
+    detail: "Could not validate credentials",
+    headers: { "www-authenticate": dpopChallenge({ error: "invalid_dpop_proof", description: "The proof of possession is not valid", ...hints }, dpopAlgorithms) },
+    cause: reason,
   });
 }

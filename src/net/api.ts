@@ -53,7 +53,7 @@ export function createApi(options: ApiOptions): Api {
 async function answer(context: Context<{ Bindings: Bindings }>, route: Route, options: ApiOptions): Promise<Response> {
   const started = performance.now();
   let principal = nobody;
-  const request: RequestInfo = { id: context.env.requestId, headers: context.req.raw.headers, address: context.env.address };
+  const request: RequestInfo = { id: context.env.requestId, headers: context.req.raw.headers, method: context.req.method, path: context.req.path, address: context.env.address };
   let response: Response;
   try {
     if (route.access !== "anyone") {
@@ -103,7 +103,7 @@ function answerOf(route: Route, { status, body, text, headers }: RouteOutput): R
 }
 
 function failed(context: Context<{ Bindings: Bindings }>, error: unknown, route: string | undefined, { log, onRefused }: ApiOptions): Response {
-  const request: RequestInfo = { id: context.env.requestId, headers: context.req.raw.headers, address: context.env.address };
+  const request: RequestInfo = { id: context.env.requestId, headers: context.req.raw.headers, method: context.req.method, path: context.req.path, address: context.env.address };
   const known = error instanceof Problem ? error : problem("internal", { cause: error });
   if (known.status >= 500) log.error("request.failed", { requestId: request.id, method: context.req.method, ...(route ? { route } : {}), status: known.status, error: known.extras.cause ?? known });
   else if (route === undefined) onRefused(known.code, request);

@@ -9,6 +9,8 @@ import type { Scope } from "../kernel/scopes.ts";
 export interface RequestInfo {
   readonly id: string;
   readonly headers: Headers;
+  readonly method: string;
+  readonly path: string;
   /** The client's address, by the configured number of trusted proxies. */
   readonly address: string;
 }
