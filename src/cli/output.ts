@@ -24,6 +24,8 @@ export interface Output {
   /** Set by --json: everything printed is one JSON value. */
   json: boolean;
   lines(lines: readonly string[]): void;
+  /** What a person must know while the command runs: on stderr, so that the result stays alone on stdout. */
+  notice(lines: readonly string[]): void;
   /** The result of a command: `value` as JSON, or `human` as lines. */
   result(value: unknown, human: () => readonly string[]): void;
   /** A table that fits the terminal. */
@@ -49,6 +51,7 @@ export function createOutput({ out, err, columns, interactive }: Streams): Outpu
   return {
     json: false,
     lines: (lines) => out(`${lines.join("\n")}\n`),
+    notice: (lines) => err(`${lines.join("\n")}\n`),
     result(value, human) {
       if (this.json) out(`${JSON.stringify(value ?? {}, undefined, 2)}\n`);
       else out(`${human().join("\n")}\n`);

@@ -13,6 +13,7 @@ import type { Log } from "../kernel/log.ts";
 import { problem, type Problem } from "../kernel/problem.ts";
 import { classifyAddress } from "./address.ts";
 import type { Api, Bindings } from "./api.ts";
+import { corsOf } from "./cors.ts";
 
 export interface InboundOptions {
   host: string;
@@ -90,12 +91,15 @@ export async function openInbound(options: InboundOptions): Promise<Inbound> {
       const listener = getRequestListener((request, env) => api.fetch(request, bindingsOf((env as { incoming: IncomingMessage }).incoming)), { overrideGlobalObjects: false });
       const infos = new WeakMap<IncomingMessage, Bindings>();
       const bindingsOf = (incoming: IncomingMessage) => infos.get(incoming) ?? { requestId: newId(), address: "" };
+      const otherOrigins = new Set(options.allowedOrigins);
       const always = options.tls ? [...securityHeaders, ...hsts] : securityHeaders;
       handle = (request, response) => {
         const requestId = newId();
-        const info: RawInfo = { requestId, address: clientAddress(request, options.trustedProxyHops), headers: [...always, "x-request-id", requestId] };
+        const cors = corsOf(request, otherOrigins);
+        const info: RawInfo = { requestId, address: clientAddress(request, options.trustedProxyHops), headers: [...always, "x-request-id", requestId, ...(cors?.headers ?? [])] };
         const refused = admitted(request);
         if (refused) return refuse(response, refused, info, options);
+        if (cors?.preflight) return void response.writeHead(204, [...info.headers]).end();
         if (raw(request, response, info)) return;
         infos.set(request, info);
         for (let index = 0; index < info.headers.length; index += 2) response.setHeader(info.headers[index] ?? "", info.headers[index + 1] ?? "");
