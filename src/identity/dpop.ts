@@ -3,9 +3,10 @@
  * Proofs that were seen are remembered in this process while they could be shown again; a proof shown to another process meanwhile is for the
  * same method, address and token, within a minute.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { EmbeddedJWK, calculateJwkThumbprint, jwtVerify, type JWK } from "jose";
 import { z } from "zod";
+import { sameText } from "../kernel/digest.ts";
 
 export const dpopAlgorithms = ["ES256", "EdDSA", "Ed25519"] as const;
 
@@ -53,7 +54,7 @@ export function createProofs({ now, capacity = 100_000 }: { now: () => number; c
       const { jti, htm, htu, iat, ath } = claims.parse(payload);
       if (htm !== method) throw new Error("dpop-method");
       if (addressOf(htu) !== addressOf(url)) throw new Error("dpop-address");
-      if (ath !== createHash("sha256").update(token).digest("base64url")) throw new Error("dpop-token");
+      if (!sameText(ath, hash("sha256", token, "base64url"))) throw new Error("dpop-token");
       if ((await calculateJwkThumbprint(protectedHeader.jwk as JWK)) !== boundTo) throw new Error("dpop-key");
       if (again) return;
       if (Math.abs(now() - iat * 1000) > window) throw new Error("dpop-time");
