@@ -133,7 +133,7 @@ describe("the authorization matrix", () => {
     expect(description.components.securitySchemes).toEqual({
       OAuth2PasswordBearer: {
         type: "oauth2",
-        flows: { password: { tokenUrl: "token", scopes: { "servers:read": "Read MCP servers", "servers:write": "Create/update MCP servers", admin: "Administrative access", "tools:call": "Call tools through the gateway", "audit:read": "Read the audit trail, and what was kept of calls" } } },
+        flows: { password: { tokenUrl: "token", scopes: { "servers:read": "Read MCP servers", "servers:write": "Create/update MCP servers", admin: "Administrative access", "tools:call": "Call tools through the gateway", scim: "Provision users and groups from a directory", "audit:read": "Read the audit trail, and what was kept of calls" } } },
       },
     });
   });

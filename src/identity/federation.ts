@@ -1,4 +1,4 @@
-/** Federation put together: groups, machines, identity providers and trusted issuers, as one thing that main.ts wires. */
+/** Federation put together: groups, machines, identity providers, trusted issuers and SCIM, as one thing that main.ts wires. */
 import type { Audit } from "../audit/index.ts";
 import type { Log } from "../kernel/log.ts";
 import type { Guard } from "../net/guard.ts";
@@ -18,6 +18,8 @@ import { providerRoutes } from "./providers/routes.ts";
 import { createSignIn, providerSettings, type SignIn } from "./providers/sign-in.ts";
 import { openEntries } from "./providers/store.ts";
 import { createTrustedIssuers, trustedIssuerSettings } from "./providers/trusted-issuers.ts";
+import { scimRoutes } from "./scim/routes.ts";
+import { createScimUsers } from "./scim/users.ts";
 import type { Resources } from "./resources.ts";
 import type { Tokens, Verifier } from "./tokens.ts";
 import type { Users } from "./users.ts";
@@ -49,7 +51,7 @@ export interface FederationOptions {
 }
 
 export async function openFederation(options: FederationOptions): Promise<Federation> {
-  const { storage, snapshot, audit, outbound, guard, users, resources, longestKeyLife, now } = options;
+  const { storage, snapshot, audit, outbound, guard, users, resources, publicUrl, longestKeyLife, now } = options;
   const groups = createGroups(options);
   const apiKeys = createApiKeys({ ...options, longestLife: longestKeyLife });
   const accounts = createServiceAccounts(options);
@@ -60,7 +62,7 @@ export async function openFederation(options: FederationOptions): Promise<Federa
   const trusted = createTrustedIssuers({ entries: issuers, keys, people, accounts, resources, now });
   return {
     verifiers: [apiKeys.verifier, trusted.verifier],
-    routes: [...groupRoutes({ groups, users, snapshot }), ...machineRoutes({ keys: apiKeys, accounts, users, snapshot }), ...providerRoutes({ providers, issuers, accounts, snapshot, resources, guard })],
+    routes: [...groupRoutes({ groups, users, snapshot }), ...machineRoutes({ keys: apiKeys, accounts, users, snapshot }), ...providerRoutes({ providers, issuers, accounts, snapshot, resources, guard }), ...scimRoutes({ users: createScimUsers(options), groups, snapshot, publicUrl })],
     signIn: createSignIn({ ...options, entries: providers, keys, people }),
     exchangeWorkloadToken: (tokens) => createWorkloadExchange({ issuers: trusted, tokens, resources, storage, audit, now }),
     close() {

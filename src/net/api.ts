@@ -71,7 +71,7 @@ async function answer(context: Context<{ Bindings: Bindings }>, route: Route, op
     const output = await route.handler(input as unknown as RouteInput<never, never, never>);
     response = serialise(route, output);
   } catch (error) {
-    response = failed(context, error, route.path, options);
+    response = failed(context, error, route, options);
   }
   options.log.info("request", {
     requestId: request.id,
@@ -99,15 +99,17 @@ function answerOf(route: Route, { status, body, text, headers }: RouteOutput): R
   const stripped = spec.schema.safeParse(body);
   if (!stripped.success) throw new Error(`${route.operationId} answered ${status} with a body that does not fit its schema`, { cause: stripped.error });
   const contentType = spec.contentType ?? "application/json";
-  return new Response(contentType === "application/json" ? JSON.stringify(stripped.data) : String(stripped.data), { status, headers: { "content-type": contentType, ...all } });
+  return new Response(/^application\/(?:[\w.-]+\+)?json$/.test(contentType) ? JSON.stringify(stripped.data) : String(stripped.data), { status, headers: { "content-type": contentType, ...all } });
 }
 
-function failed(context: Context<{ Bindings: Bindings }>, error: unknown, route: string | undefined, { log, onRefused }: ApiOptions): Response {
+function failed(context: Context<{ Bindings: Bindings }>, error: unknown, route: Route | undefined, { log, onRefused }: ApiOptions): Response {
   const request: RequestInfo = { id: context.env.requestId, headers: context.req.raw.headers, method: context.req.method, path: context.req.path, address: context.env.address };
   const known = error instanceof Problem ? error : problem("internal", { cause: error });
-  if (known.status >= 500) log.error("request.failed", { requestId: request.id, method: context.req.method, ...(route ? { route } : {}), status: known.status, error: known.extras.cause ?? known });
+  if (known.status >= 500) log.error("request.failed", { requestId: request.id, method: context.req.method, ...(route ? { route: route.path } : {}), status: known.status, error: known.extras.cause ?? known });
   else if (route === undefined) onRefused(known.code, request);
-  return problemResponse(known, request.id);
+  const presented = route?.presentError?.(known);
+  if (presented === undefined) return problemResponse(known, request.id);
+  return new Response(JSON.stringify(presented.body), { status: presented.status, headers: { "content-type": presented.contentType, "cache-control": "no-store", ...known.extras.headers } });
 }
 
 /** RFC 9457 response. */

@@ -3,6 +3,7 @@
  * response stripping, OpenAPI, and the authorization matrix of the tests.
  */
 import type { z } from "zod";
+import type { Problem } from "../kernel/problem.ts";
 import type { Principal } from "../kernel/principal.ts";
 import type { Scope } from "../kernel/scopes.ts";
 
@@ -55,6 +56,8 @@ export interface Route {
   body?: { schema: z.ZodType; type: "json" | "form" };
   /** By status; the first is the success. */
   responses: Record<number, ResponseSpec>;
+  /** Errors in another form than problem details, where a protocol demands it. */
+  presentError?(error: Problem): { status: number; contentType: string; body: unknown };
   handler(input: RouteInput<never, never, never>): Promise<RouteOutput> | RouteOutput;
 }
 
