@@ -86,7 +86,7 @@ describe("the authorization matrix", () => {
       const nobody = await call(route);
       expect(nobody.status, route.operationId).toBe(401);
       expect(nobody.headers.get("www-authenticate")).toBe("Bearer");
-      expect(await nobody.json()).toMatchObject({ status: 401, detail: "Could not validate credentials" });
+      expect(await nobody.json()).toMatchObject({ status: route.presentError ? "401" : 401, detail: "Could not validate credentials" });
       for (const kind of ["malformed", "expired", "changed signature", "disabled user", "revoked by a scope change"]) {
         const response = await call(route, tokens.get(kind));
         expect(response.status, `${route.operationId} with ${kind}`).toBe(401);
@@ -115,7 +115,7 @@ describe("the authorization matrix", () => {
         else {
           expect(response.status, `${route.operationId} with ${holder}`).toBe(403);
           expect(response.headers.get("www-authenticate")).toBe(`Bearer error="insufficient_scope", scope="${needed.join(" ")}"`);
-          expect(await response.json()).toMatchObject({ status: 403, detail: "Insufficient permissions" });
+          expect(await response.json()).toMatchObject({ status: route.presentError ? "403" : 403, detail: "Insufficient permissions" });
         }
       }
     }
