@@ -94,7 +94,7 @@ describe("the command line", () => {
       expect(ran.err).not.toMatch(/\n\s+at /);
     }
     expect(JSON.parse((await sallyport(["servers", "show", "nothing-here", "--json"])).err)).toMatchObject({ exitCode: 6 });
-  }, 60_000);
+  }, 180_000);
 
   it("lists every missing secret when asked to serve", async () => {
     const ran = await sallyport(["serve"], { env: { SALLYPORT_ADMIN_USERNAME: "root" } });
@@ -149,7 +149,7 @@ describe("review", () => {
     expect((await sallyport(["review", "inspect", "reviewed"])).out).toMatch(/items, 0 withheld/);
     expect((await sallyport(["review", "state", "reviewed", "retired", "--reason", "replaced"])).out).toContain("retired");
     await peer.close();
-  }, 60_000);
+  }, 180_000);
 });
 
 describe("policy", () => {
@@ -173,7 +173,7 @@ describe("policy", () => {
     expect((await sallyport(["policy", "rm", "paul", "--yes"])).out).toContain("Removed paul.");
     expect((await sallyport(["approvals", "ls"])).out).toContain("Nothing waits.");
     await peer.close();
-  }, 60_000);
+  }, 180_000);
 });
 
 describe("scan", () => {
