@@ -27,6 +27,7 @@ import { createStreamableFront } from "./fronts/streamable.ts";
 import { createHandles } from "./handles.ts";
 import { createPassthrough, type Passing, type PassthroughOptions } from "./passthrough.ts";
 import { takeOrThrow, type Limiter, type Release } from "./limits/refusal.ts";
+import { rememberSchemas } from "./schemas.ts";
 import { vettedTarget } from "./vetting.ts";
 import { readJsonBody } from "./wire/body.ts";
 import { eraOf } from "./wire/era.ts";
@@ -111,16 +112,19 @@ export function createGateway(options: GatewayOptions): Gateway {
     const known = targets.get(server);
     if (known) return known;
     const peer = options.peer(server);
-    const made = { peer, target: vettedTarget({ gate, permission, results: options.results }, server, peer) };
+    const made = { peer, target: vettedTarget({ gate, permission, results: options.results }, server, rememberSchemas(peer, now)) };
     targets.set(server, made);
     return made;
   };
 
   const open = new Set<Open>();
   const watch = setInterval(() => {
-    const before = performance.now() - limits.keepAlive;
+    const at = performance.now();
     // The token may have expired and the grant may be gone while a stream is open: then it ends, and the client must ask anew.
-    for (const { since, response, recheck } of open) if (since < before) recheck().catch(() => response.destroy());
+    for (const { since, response, recheck } of open) {
+      if (at - since > limits.streamLifetime + limits.keepAlive) response.destroy();
+      else if (at - since > limits.keepAlive) recheck().catch(() => response.destroy());
+    }
   }, limits.keepAlive);
   watch.unref();
 
@@ -142,7 +146,6 @@ export function createGateway(options: GatewayOptions): Gateway {
   async function serve(account: Account, request: IncomingMessage, response: ServerResponse, info: RawInfo): Promise<Outcome> {
     const { endpoint } = account;
     const method = request.method ?? "";
-    const query = new URLSearchParams((request.url ?? "").split("?").slice(1).join("?"));
     const allow = { mcp: ["GET", "POST", "DELETE"], sse: ["GET"], messages: ["POST"] }[endpoint.way];
     if (!allow.includes(method)) throw problem("method-not-allowed", { headers: { allow: allow.join(", ") } });
     const resource = resources.at(endpoint.path);
@@ -154,7 +157,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     try {
       account.server = endpoint.kind === "server" ? snapshot.servers.get(endpoint.name) : undefined;
       const behind = account.server ? targetOf(account.server) : undefined;
-      const target = behind?.target ?? (endpoint.kind === "server" ? undefined : options.target(endpoint.kind, endpoint.name, caller, discoverOf(query)));
+      const target = behind?.target ?? (endpoint.kind === "server" ? undefined : options.target(endpoint.kind, endpoint.name, caller, discoverOf(request)));
       if (!target) throw problem("not-found", { detail: endpoint.kind === "server" ? "No such server" : "No such endpoint" });
       const call: Call = { endpoint: endpoint.path, target, caller, request, response, info };
       if (endpoint.way === "sse") return await sse.open(call, messagesPath(endpoint));
@@ -166,14 +169,16 @@ export function createGateway(options: GatewayOptions): Gateway {
           requireItem(account.server, caller, message, info.requestId);
           if (isCounted(message)) releases.push(await takeOrThrow(options.limiter, caller, account.server, message.method === "tools/call" ? message.name : undefined));
         }
-      if (endpoint.way === "messages" && messages) return await sse.post(call, query.get("sessionId"), messages);
+      if (endpoint.way === "messages" && messages) return await sse.post(call, queryOf(request).get("sessionId"), messages);
       const isModern = messages !== undefined && eraOfAll(messages, request) === "modern";
       if (account.server && behind && (await passes(behind.peer, call, messages, isModern))) {
         if (Array.isArray(messages)) throw new WireError(400, errorCodes.invalidRequest, "Batches are not accepted");
         if (isModern && messages?.method === "tools/call" && messages.name !== undefined) {
-          const schema = await target.inputSchema(messages.name, { caller, client: factsOf(messages), session: undefined, requestId: info.requestId, signal: AbortSignal.timeout(options.upstreamTimeout) });
+          // A peer has its own deadline for what it does not have at hand.
+          const schema = await target.inputSchema(messages.name, { caller, client: factsOf(messages), session: undefined, requestId: info.requestId, signal: new AbortController().signal });
           checkParamHeaders(messages, schema, request.headers);
         }
+        if (method === "GET" || messages?.method === "subscriptions/listen") releases.push(streams.take(caller.userId));
         return await pass({ server: account.server, caller, method: method as Passing["method"], request, response, info, message: messages, body, isModern });
       }
       if (isModern) return await modern.serve(call, messages as Message);
@@ -260,8 +265,12 @@ function itemOf({ method }: Message): "tool" | "prompt" | "resource" | undefined
   return method === "resources/read" || method === "resources/subscribe" ? "resource" : undefined;
 }
 
-function discoverOf(query: URLSearchParams): boolean | undefined {
-  const tools = query.get("tools");
+function queryOf({ url = "" }: IncomingMessage): URLSearchParams {
+  return new URLSearchParams(url.includes("?") ? url.slice(url.indexOf("?")) : "");
+}
+
+function discoverOf(request: IncomingMessage): boolean | undefined {
+  const tools = queryOf(request).get("tools");
   return tools === "discover" ? true : tools === "all" ? false : undefined;
 }
 

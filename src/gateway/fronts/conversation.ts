@@ -82,7 +82,7 @@ export function createConversation(options: ConversationOptions): Conversation {
       if (running.has(key)) throw new WireError(400, errorCodes.invalidRequest, "A request with this id is running");
       if (running.size >= limits.callsPerSession) throw limits.reached("callsPerSession", "Too many requests at once in this session");
       running.set(key, aborter);
-      const result = await Promise.race([answer(message, from, AbortSignal.any([aborter.signal, ended.signal]), outlet), rejected(aborter.signal)]);
+      const result = await Promise.race([answer(message, from, aborter.signal, outlet), rejected(aborter.signal)]);
       outlet.finish({ jsonrpc: "2.0", id, result });
       return undefined;
     } catch (error) {
@@ -118,7 +118,7 @@ export function createConversation(options: ConversationOptions): Conversation {
     let opened = openParams(handles, holder, params, id);
     let client = facts;
     if (method.startsWith("tasks/") || withTask || facts.capabilities["tasks"] !== undefined) {
-      const { era } = await discoveries.of(endpoint, target, asking(from, signal));
+      const { era } = await discoveries.of(endpoint, target, () => asking(from, signal));
       requireSameEra(message, "legacy", era);
       if (era !== "legacy") {
         client = { ...facts, capabilities: withoutTasks(facts.capabilities) };

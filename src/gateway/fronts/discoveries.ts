@@ -3,7 +3,7 @@ import type { Asking, Discovery, Target } from "../exchange.ts";
 
 export interface Discoveries {
   /** Asks when nothing is remembered. @throws as `Target.discover` does. */
-  of(endpoint: string, target: Target, asking: Asking): Promise<Pick<Discovery, "era" | "serverInfo">>;
+  of(endpoint: string, target: Target, asking: () => Asking): Promise<Pick<Discovery, "era" | "serverInfo">>;
   remember(endpoint: string, discovery: Discovery): void;
 }
 
@@ -22,7 +22,7 @@ export function createDiscoveries(now: () => number): Discoveries {
     async of(endpoint, target, asking) {
       const found = known.get(endpoint);
       if (found && now() - found.at < freshFor) return found.discovery;
-      const discovery = await target.discover(asking);
+      const discovery = await target.discover(asking());
       remember(endpoint, discovery);
       return discovery;
     },

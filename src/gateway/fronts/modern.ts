@@ -80,7 +80,7 @@ export function createModernFront(options: FrontOptions): ModernFront {
     /** @returns why it failed. */
     const finish = async (ending: Ending): Promise<string | undefined> => {
       if ("result" in ending) {
-        const { serverInfo } = await discoveries.of(endpoint, target, { ...asking, signal: AbortSignal.timeout(limits.keepAlive) }).catch(() => ({ serverInfo: undefined }));
+        const { serverInfo } = await discoveries.of(endpoint, target, () => ({ ...asking, signal: AbortSignal.timeout(limits.keepAlive) })).catch(() => ({ serverInfo: undefined }));
         const json = JSON.stringify({ jsonrpc: "2.0", id: message.id, result: modernResult(method, ending.result, serverInfo) });
         reply.answer(200, json, encodeEvent(json));
         return undefined;
@@ -137,7 +137,7 @@ export function createModernFront(options: FrontOptions): ModernFront {
     let client = exchange.client;
     const declaresTasks = isObject(client.capabilities["extensions"]);
     if (isTaskMethod(method) || declaresTasks) {
-      const { era } = await discoveries.of(endpoint, target, exchange);
+      const { era } = await discoveries.of(endpoint, target, () => exchange);
       requireSameEra(message, "modern", era);
       if (era !== "modern") client = { ...client, capabilities: withoutTasks(client.capabilities) };
     }
