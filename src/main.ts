@@ -5,7 +5,7 @@
 import { resolve } from "node:path";
 import { openAudit, auditRoutes } from "./audit/index.ts";
 import type { Config } from "./config/index.ts";
-import { createEndpoints, createGateway, createLimitRules, createLimits, createLocalLedger, createPeers, createPermission, createResults, createSharedLedger, createStoredCredentials, createToolGate, frontLimits, limitRoutes, peerLimits } from "./gateway/index.ts";
+import { bundleRoutes, createBundles, createEndpoints, createGateway, createLimitRules, createLimits, createLocalLedger, createPeers, createPermission, createResults, createSharedLedger, createStoredCredentials, createToolGate, frontLimits, limitRoutes, peerLimits } from "./gateway/index.ts";
 import { createFactors, createResources, createSetup, createSigningIn, createThrottle, createTokens, createUsers, hasFactor, identityRoutes, openFederation, openKeys, openRevocations, createOAuth, resourceMetadataRoutes, type ReadSession, type Tokens } from "./identity/index.ts";
 import { newId } from "./kernel/ids.ts";
 import type { Log } from "./kernel/log.ts";
@@ -140,6 +140,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
     ...registryRoutes({ servers, snapshot, users, publicUrl, requireChange }),
     ...trustRoutes({ review, pins, snapshot, requireChange }),
     ...policyRoutes({ policies, approvals, snapshot, itemsOf }),
+    ...bundleRoutes({ bundles: createBundles({ storage, snapshot, audit, now }), users, snapshot, audit, publicUrl, statusOf: (...about) => endpoints.statusOf(...about) }),
     ...limitRoutes({ rules: createLimitRules({ storage, snapshot, audit, now }), users, snapshot }),
     ...auditRoutes({ storage, audit, now }),
   ];

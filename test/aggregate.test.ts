@@ -124,3 +124,87 @@ describe("limits", () => {
     expect((await world.fetch("/api/v1/limits/hasty-day", { token: admin })).status).toBe(404);
   });
 });
+
+describe("a bundle", () => {
+  const contents = {
+    title: "Desk",
+    instructions: "Only what the desk needs.",
+    tools: [
+      { server: "modern", tool: "test_simple_text", name: "hello", description: "Says hello" },
+      { server: "legacy", tool: "test_structured", name: "weather", arguments: { city: { pin: "Oslo" } } },
+      { server: "old", tool: "test_simple_text" },
+      { server: "nowhere", tool: "gone" },
+    ],
+    prompts: [{ server: "legacy", item: "test_simple_prompt", name: "ask" }],
+    resources: [{ server: "modern", item: "*" }],
+  };
+  let token: string;
+  beforeAll(async () => {
+    ({ token } = await world.user("clerk", "tools:call", "servers:read"));
+    for (const server of ["modern", "legacy"]) await world.fetch(`/api/v1/servers/${server}/grants/clerk`, { token: await world.admin(), method: "PUT" });
+  });
+
+  it("is made once, with names that can be told apart", async () => {
+    const admin = await world.admin();
+    expect((await world.fetch("/api/v1/bundles", { token: admin, json: { name: "desk", ...contents, tools: [...contents.tools, { server: "modern", tool: "other", name: "hello" }] } })).status).toBe(422);
+    expect((await world.fetch("/api/v1/bundles", { token: admin, json: { name: "desk", tools: [{ server: "modern", tool: "x", name: "find_tools" }] } })).status).toBe(422);
+    expect((await world.fetch("/api/v1/bundles", { token: admin, json: { name: "desk", tools: [{ server: "modern", tool: "x", arguments: { a: { pin: 1, hide: true } } }] } })).status).toBe(422);
+    const made = await world.fetch("/api/v1/bundles", { token: admin, json: { name: "Desk", ...contents } });
+    expect([made.status, made.headers.get("location")]).toEqual([201, "/api/v1/bundles/desk"]);
+    expect((await world.fetch("/api/v1/bundles", { token: admin, json: { name: "desk" } })).status).toBe(409);
+  });
+
+  it("does not exist for whom it was not granted, and grants nothing of the servers behind it", async () => {
+    for (const path of ["/api/v1/bundles/desk", "/api/v1/bundles/desk/tools"]) expect((await world.fetch(path, { token })).status).toBe(404);
+    await expect(connect("v2-modern", "/bundles/desk/mcp", token)).rejects.toThrow();
+    await world.fetch("/api/v1/bundles/desk/grants/clerk", { token: await world.admin(), method: "PUT" });
+    expect((await world.fetch("/api/v1/bundles/desk", { token, method: "DELETE" })).status).toBe(403);
+    const client = await connect("v2-modern", "/bundles/desk/mcp", token);
+    try {
+      expect(await client.listTools()).toEqual(["hello", "weather"]);
+      await expect(client.call("test_simple_text")).rejects.toMatchObject({ code: -32602 });
+    } finally {
+      await client.close();
+    }
+    const { items } = (await (await world.fetch("/api/v1/bundles/desk/tools", { token })).json()) as { items: { name: string; available: boolean }[] };
+    expect(items.map(({ name, available }) => [name, available])).toEqual([["hello", true], ["weather", true], ["test_simple_text", false], ["gone", false]]);
+  });
+
+  it.each<ClientKind>(["v1", "v2-modern"])("shows a %s client its own names, and keeps what it pinned", async (kind) => {
+    const client = await connect(kind, "/bundles/desk/mcp", token);
+    try {
+      expect(await client.call("hello")).toMatchObject({ content: [{ type: "text" }] });
+      expect(await client.call("weather")).toMatchObject({ structuredContent: { city: "Oslo" } });
+      await expect(client.call("weather", { city: "Paris" })).rejects.toMatchObject({ code: -32602 });
+      expect(await client.listPrompts()).toEqual(["ask"]);
+      expect(await client.getPrompt("ask")).toMatchObject({ messages: [{}] });
+      const resources = await client.listResources();
+      expect(resources.length).toBeGreaterThan(0);
+      expect(resources.every((uri) => uri.startsWith("sallyport://modern/"))).toBe(true);
+    } finally {
+      await client.close();
+    }
+  });
+
+  it("is changed by whoever read it last, and its listeners hear of it", async () => {
+    const admin = await world.admin();
+    const client = await connect("v2-modern", "/bundles/desk/mcp", token);
+    try {
+      await client.listTools();
+      const stop = await client.subscribe("sallyport://modern/test://watched-resource");
+      const read = await world.fetch("/api/v1/bundles/desk", { token: admin });
+      const ifMatch = { "if-match": read.headers.get("etag") ?? "" };
+      const patched = await world.fetch("/api/v1/bundles/desk", { token: admin, method: "PATCH", json: { tools: contents.tools.slice(0, 1) }, headers: ifMatch });
+      expect(patched.status).toBe(200);
+      expect((await world.fetch("/api/v1/bundles/desk", { token: admin, method: "PATCH", json: { title: "Late" }, headers: ifMatch })).status).toBe(412);
+      await vi.waitFor(() => expect(client.toolChanges).toBeGreaterThan(0), { timeout: 3000 });
+      expect(await client.listTools()).toEqual(["hello"]);
+      await stop().catch(() => undefined);
+    } finally {
+      await client.close();
+    }
+    await world.fetch("/api/v1/bundles/desk/grants/clerk", { token: admin, method: "DELETE" });
+    await expect(connect("v2-modern", "/bundles/desk/mcp", token)).rejects.toThrow();
+    expect((await world.fetch("/api/v1/bundles/desk", { token: admin, method: "DELETE" })).status).toBe(204);
+  });
+});

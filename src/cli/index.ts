@@ -7,12 +7,14 @@ import { readCliEnvironment, takeProcessEnvironment, type CliEnvironment, type E
 import { version } from "../version.ts";
 import { createAsk, type Ask } from "./ask.ts";
 import { auditCommands } from "./audit.ts";
+import { bundleCommands } from "./bundles.ts";
 import { callCommands } from "./call.ts";
 import { createApiClient, type ApiClient } from "./client.ts";
 import { configCommand } from "./config.ts";
 import { doctorCommand } from "./doctor.ts";
 import { groupCommands } from "./groups.ts";
 import { machineCommands } from "./machines.ts";
+import { limitCommands } from "./limits.ts";
 import { createOutput, exitCodes, type Output } from "./output.ts";
 import { policyCommands } from "./policy.ts";
 import { reviewCommands } from "./review.ts";
@@ -48,6 +50,8 @@ export function createProgram(cli: Cli, startServer: StartServer): Command {
   doctorCommand(program, cli);
   sessionCommands(program, cli);
   serverCommands(program, cli);
+  bundleCommands(program, cli);
+  limitCommands(program, cli);
   callCommands(program, cli);
   reviewCommands(program, cli);
   policyCommands(program, cli);

@@ -36,6 +36,8 @@ import { checkParamHeaders } from "./wire/param-headers.ts";
 
 export type { Peer } from "./exchange.ts";
 export { createEndpoints } from "./aggregate/endpoints.ts";
+export { createBundles } from "./bundles/bundles.ts";
+export { bundleRoutes } from "./bundles/routes.ts";
 export { frontLimits } from "./fronts/limits.ts";
 export { createPermission } from "./permission.ts";
 export { createToolGate } from "./gate.ts";

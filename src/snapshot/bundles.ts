@@ -52,13 +52,16 @@ export interface BundleState extends BundleContents {
   readonly users: ReadonlySet<string>;
 }
 
-export async function loadBundles(storage: Storage): Promise<ReadonlyMap<string, BundleState>> {
+/** @param before what is unchanged stays the same object: what was made of it holds. */
+export async function loadBundles(storage: Storage, before: ReadonlyMap<string, BundleState>): Promise<ReadonlyMap<string, BundleState>> {
   const rows = await storage.db.selectFrom("bundles").selectAll().orderBy("name").execute();
   const grants = Map.groupBy(await storage.db.selectFrom("bundle_grants").select(["bundle_id", "user_id"]).execute(), ({ bundle_id }) => bundle_id);
   return new Map(
-    rows.map((row) => [
-      row.name,
-      Object.freeze({
+    rows.map((row) => {
+      const users = new Set((grants.get(row.id) ?? []).map(({ user_id }) => user_id));
+      const known = before.get(row.name);
+      if (known?.id === row.id && known.revision === row.revision && known.users.size === users.size && users.isSubsetOf(known.users)) return [row.name, known];
+      const state: BundleState = Object.freeze({
         // Written by validated code, read back with the platform's parser.
         ...(JSON.parse(row.contents) as BundleContents),
         id: row.id,
@@ -72,8 +75,9 @@ export async function loadBundles(storage: Storage): Promise<ReadonlyMap<string,
         revision: row.revision,
         createdAt: row.created_at,
         updatedAt: row.updated_at,
-        users: new Set((grants.get(row.id) ?? []).map(({ user_id }) => user_id)),
-      }),
-    ]),
+        users,
+      });
+      return [row.name, state];
+    }),
   );
 }

@@ -7,7 +7,7 @@ import type { Selectable } from "kysely";
 import { loadBundles, type BundleState } from "./bundles.ts";
 import { loadLimits, type LimitState } from "./limits.ts";
 
-export type { BundleState } from "./bundles.ts";
+export type { ArgumentRule, BundleContents, BundleState, ChosenTool } from "./bundles.ts";
 export type { LimitState } from "./limits.ts";
 
 export interface UserState {
@@ -189,7 +189,7 @@ export async function openSnapshot({ storage }: { storage: Storage }): Promise<S
     await loadServers();
     await loadGrants();
     await loadKeys();
-    bundles = await loadBundles(storage);
+    bundles = await loadBundles(storage, bundles);
     limits = await loadLimits(storage);
   };
   // One reload at a time, in the order of the announcements: an older row must never replace a newer one.
@@ -202,7 +202,7 @@ export async function openSnapshot({ storage }: { storage: Storage }): Promise<S
       else if (change.topic === "grant") await loadGrants(change.ref);
       else if (change.topic === "group") await loadGroups(change.ref);
       else if (change.topic === "api-key") await loadKeys(change.ref);
-      else if (change.topic === "bundle") bundles = await loadBundles(storage);
+      else if (change.topic === "bundle") bundles = await loadBundles(storage, bundles);
       else if (change.topic === "limit") limits = await loadLimits(storage);
     };
     const done = reloads.then(reload).finally(() => {

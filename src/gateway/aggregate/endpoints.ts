@@ -4,10 +4,13 @@
  */
 import type { Audit } from "../../audit/index.ts";
 import type { Principal } from "../../kernel/principal.ts";
-import type { ServerState, Snapshot } from "../../snapshot/index.ts";
+import type { BundleState, ServerState, Snapshot } from "../../snapshot/index.ts";
 import type { Storage } from "../../storage/index.ts";
 import type { Gate } from "../../trust/index.ts";
-import type { Peer, Target } from "../exchange.ts";
+import { bundleShape } from "../bundles/shape.ts";
+import { statusOf } from "../bundles/status.ts";
+import type { ToolStatus } from "../bundles/schema.ts";
+import type { Listening, Peer, Target } from "../exchange.ts";
 import type { ToolGate } from "../gate.ts";
 import type { Permission } from "../permission.ts";
 import type { Results } from "../results.ts";
@@ -51,6 +54,8 @@ export interface Endpoints {
    * @returns undefined when there is no such endpoint for this principal.
    */
   target(kind: "all" | "bundle", name: string, principal: Principal, discover?: boolean): Target | undefined;
+  /** What of a bundle's tools the caller could call now. */
+  statusOf(bundle: BundleState, caller: Principal, requestId: string): Promise<ToolStatus[]>;
 }
 
 export function createEndpoints(options: EndpointsOptions): Endpoints {
@@ -83,9 +88,43 @@ export function createEndpoints(options: EndpointsOptions): Endpoints {
     },
   };
   const everything = { full: createComposite(shared, everythingShape(false)), discover: createComposite(shared, everythingShape(true)) };
+  const bundles = new WeakMap<BundleState, { full: Target; discover: Target }>();
+  const isOpen = (bundle: BundleState | undefined, { userId }: Principal) => bundle?.enabled === true && bundle.users.has(userId);
+  const targetsOf = (bundle: BundleState) => {
+    let targets = bundles.get(bundle);
+    if (!targets) {
+      const make = (discover: boolean): Target => {
+        const target = createComposite(shared, bundleShape(bundle, discover));
+        return { ...target, listen: (listening) => listenUntilChanged(target, bundle, listening) };
+      };
+      targets = { full: make(false), discover: make(true) };
+      bundles.set(bundle, targets);
+    }
+    return targets;
+  };
+  /** Who listens to a bundle that is changed or withdrawn is told, and listens to what it has become from then on. */
+  const listenUntilChanged = async (target: Target, bundle: BundleState, listening: Listening) => {
+    const changed = new AbortController();
+    const stop = shared.onChange(() => {
+      const now = snapshot.bundles.get(bundle.name);
+      if (now === bundle && isOpen(now, listening.caller)) return;
+      stop();
+      const { toolsListChanged, promptsListChanged, resourcesListChanged } = listening.filter;
+      for (const [kind, wanted] of [["tools", toolsListChanged], ["prompts", promptsListChanged], ["resources", resourcesListChanged]] as const) if (wanted) listening.notify({ method: `notifications/${kind}/list_changed` });
+      changed.abort();
+    });
+    listening.signal.addEventListener("abort", stop, { once: true });
+    return target.listen({ ...listening, notify: (notification) => listening.notify(notification), signal: AbortSignal.any([listening.signal, changed.signal]) });
+  };
+
   return {
-    target(kind, _name, _principal, discover = options.discover) {
-      return kind === "all" ? (discover ? everything.discover : everything.full) : undefined;
+    target(kind, name, principal, wanted) {
+      if (kind === "all") return (wanted ?? options.discover) ? everything.discover : everything.full;
+      const bundle = snapshot.bundles.get(name);
+      if (!bundle || !isOpen(bundle, principal)) return undefined;
+      const { full, discover } = targetsOf(bundle);
+      return (wanted ?? bundle.discover) ? discover : full;
     },
+    statusOf: (bundle, caller, requestId) => statusOf({ ...shared, snapshot, gate, trust: options.trust, deadline: options.deadline }, bundle, caller, requestId),
   };
 }
