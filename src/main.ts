@@ -88,7 +88,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
   const federation = await openFederation({ storage, snapshot, audit, log, guard, outbound, users, resources, publicUrl, longestKeyLife: config.SALLYPORT_API_KEY_MAX_LIFETIME, now });
   const tokens = createTokens({ verifiers: federation.verifiers, keys, snapshot, issuer: publicUrl, lifetime: config.SALLYPORT_TOKEN_LIFETIME, now, isRevoked: revocations.isRevoked });
   const throttle = createThrottle({ storage, now });
-  const signingIn = createSigningIn({ storage, snapshot, audit, users, factors, throttle, publicUrl, idle: config.SALLYPORT_SIGN_IN_IDLE, lifetime: config.SALLYPORT_SIGN_IN_LIFETIME, stepUpWindow: config.SALLYPORT_STEP_UP_WINDOW, now });
+  const signingIn = createSigningIn({ storage, snapshot, audit, users, factors, throttle, publicUrl, idle: config.SALLYPORT_SIGN_IN_IDLE, lifetime: config.SALLYPORT_SIGN_IN_LIFETIME, stepUpWindow: config.SALLYPORT_STEP_UP_WINDOW, links: federation.links, now });
   const setup = createSetup({ storage, users, audit, lifetime: config.SALLYPORT_SETUP_LINK_LIFETIME, now });
   if (config.SALLYPORT_ADMIN_USERNAME && config.SALLYPORT_ADMIN_PASSWORD && users.list().length === 0) {
     await users.createFirst({ username: config.SALLYPORT_ADMIN_USERNAME, password: config.SALLYPORT_ADMIN_PASSWORD.reveal(), scopes: administratorScopes }, "environment");
@@ -135,6 +135,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
     ...identityRoutes({ tokens, keys, users, setup, throttle, audit, snapshot, resources, oauth, exchangeWorkloadToken: federation.exchangeWorkloadToken(tokens), passwordGrant: passwordGrantAnswers(config, inbound.isLoopback) }),
     ...oauth.routes,
     ...federation.routes,
+    ...federation.signInRoutes(signingIn.sessions.start),
     ...signingIn.routes,
     ...resourceMetadataRoutes({ resources, issuer: publicUrl }),
     ...registryRoutes({ servers, snapshot, users, publicUrl, requireChange }),

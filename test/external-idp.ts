@@ -99,7 +99,7 @@ async function provide(issuer: string, clients: ClientMetadata[], jwk: object, p
   const callback = provider.callback();
   const interact = async (request: IncomingMessage, response: ServerResponse) => {
     const details = await provider.interactionDetails(request, response);
-    if (details.prompt.name === "login") return provider.interactionFinished(request, response, { login: { accountId: person().sub } }, { mergeWithLastSubmission: false });
+    if (details.prompt.name === "login") return provider.interactionFinished(request, response, { login: { accountId: person().sub, ...(Array.isArray(person()["amr"]) ? { amr: person()["amr"] as string[] } : {}) } }, { mergeWithLastSubmission: false });
     const grant = new provider.Grant({ accountId: details.session?.accountId ?? "", clientId: String(details.params["client_id"]) });
     grant.addOIDCScope(String(details.params["scope"]));
     return provider.interactionFinished(request, response, { consent: { grantId: await grant.save() } }, { mergeWithLastSubmission: true });

@@ -24,6 +24,8 @@ const open = [
   "GET /healthz/ready",
   "GET /interaction/{uid}",
   "GET /login",
+  "GET /login/callback/{provider}",
+  "GET /login/external/{provider}",
   "GET /login/factor",
   "GET /openapi.json",
   "GET /setup",

@@ -15,7 +15,8 @@ import { createWorkloadExchange, type ExchangeWorkloadToken } from "./machines/w
 import { createIssuerKeys } from "./providers/issuer-keys.ts";
 import { createPeople } from "./providers/people.ts";
 import { providerRoutes } from "./providers/routes.ts";
-import { createSignIn, providerSettings, type SignIn } from "./providers/sign-in.ts";
+import { signInRoutes, type SignInRoutes } from "./providers/sign-in-routes.ts";
+import { createExternalSignIn, providerSettings, type ExternalSignIn } from "./providers/sign-in.ts";
 import { openEntries } from "./providers/store.ts";
 import { createTrustedIssuers, trustedIssuerSettings } from "./providers/trusted-issuers.ts";
 import { scimRoutes } from "./scim/routes.ts";
@@ -28,8 +29,10 @@ export interface Federation {
   /** For `createTokens`: API keys, and tokens of trusted issuers. */
   readonly verifiers: readonly Verifier[];
   readonly routes: Route[];
-  /** Signing in at an identity provider. */
-  readonly signIn: SignIn;
+  /** For the sign-in page: the identity providers. */
+  readonly links: ExternalSignIn["links"];
+  /** Where a browser leaves for a provider and comes back. */
+  signInRoutes(startSession: SignInRoutes["startSession"]): Route[];
   /** The JWT bearer grant. */
   exchangeWorkloadToken(tokens: Tokens): ExchangeWorkloadToken;
   close(): void;
@@ -60,10 +63,12 @@ export async function openFederation(options: FederationOptions): Promise<Federa
   const providers = await openEntries({ storage, audit, table: "identity_providers", event: "identity-provider.changed", schema: providerSettings, now });
   const issuers = await openEntries({ storage, audit, table: "trusted_issuers", event: "trusted-issuer.changed", schema: trustedIssuerSettings, now });
   const trusted = createTrustedIssuers({ entries: issuers, keys, people, accounts, resources, now });
+  const signIn = createExternalSignIn({ ...options, entries: providers, keys, people });
   return {
     verifiers: [apiKeys.verifier, trusted.verifier],
     routes: [...groupRoutes({ groups, users, snapshot }), ...machineRoutes({ keys: apiKeys, accounts, users, snapshot }), ...providerRoutes({ providers, issuers, accounts, snapshot, resources, guard }), ...scimRoutes({ users: createScimUsers(options), groups, snapshot, publicUrl })],
-    signIn: createSignIn({ ...options, entries: providers, keys, people }),
+    links: signIn.links,
+    signInRoutes: (startSession) => signInRoutes({ signIn, startSession }),
     exchangeWorkloadToken: (tokens) => createWorkloadExchange({ issuers: trusted, tokens, resources, storage, audit, now }),
     close() {
       providers.close();

@@ -10,7 +10,7 @@ import type { Storage } from "../storage/index.ts";
 import { createCookie } from "./cookies.ts";
 import { coarseAddress, deviceOf } from "./device.ts";
 
-export type Factor = "password" | "totp" | "passkey" | "recovery" | "federated";
+export type Factor = "password" | "totp" | "passkey" | "recovery" | "federated" | "mfa";
 
 export interface BrowserSession {
   readonly id: string;

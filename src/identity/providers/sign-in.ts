@@ -14,6 +14,8 @@ import type { Outbound } from "../../net/outbound.ts";
 import type { RequestInfo } from "../../net/route.ts";
 import type { UserState } from "../../snapshot/index.ts";
 import type { Storage } from "../../storage/index.ts";
+import { createCookie } from "../cookies.ts";
+import { returnPath } from "../return-to.ts";
 import { Refused } from "../tokens.ts";
 import { describePerson, peopleSettings } from "./claims.ts";
 import { algorithms, type IssuerKeys } from "./issuer-keys.ts";
@@ -30,7 +32,7 @@ export const providerSettings = z.strictObject({
 export type ProviderSettings = z.output<typeof providerSettings>;
 export type Provider = Entry<ProviderSettings>;
 
-export interface SignIn {
+export interface ExternalSignIn {
   /** Enabled providers, for the sign-in page. */
   links(returnTo?: string): { label: string; href: string }[];
   /** @returns where to send the browser, and the cookie that binds it. @throws Problem. */
@@ -39,7 +41,7 @@ export interface SignIn {
   finish(provider: string, parameters: URLSearchParams, request: RequestInfo): Promise<{ user: UserState; factors: readonly ("federated" | "mfa")[]; returnTo: string }>;
 }
 
-export interface SignInOptions {
+export interface ExternalSignInOptions {
   entries: EntryStore<ProviderSettings>;
   keys: IssuerKeys;
   people: People;
@@ -53,9 +55,8 @@ export interface SignInOptions {
 const lifetime = 600_000;
 const flowSchema = z.object({ nonce: z.string(), verifier: z.string(), binding: z.string(), returnTo: z.string() });
 
-export function createSignIn({ entries, keys, people, outbound, storage, audit, publicUrl, now }: SignInOptions): SignIn {
-  const secure = publicUrl.startsWith("https:");
-  const cookieName = secure ? "__Host-sallyport_sign_in" : "sallyport_sign_in";
+export function createExternalSignIn({ entries, keys, people, outbound, storage, audit, publicUrl, now }: ExternalSignInOptions): ExternalSignIn {
+  const cookie = createCookie(publicUrl, "sallyport-external");
   const redirectUri = (name: string) => `${publicUrl}/login/callback/${name}`;
   const enabled = (name: string): Provider => {
     const provider = entries.find(name);
@@ -83,7 +84,7 @@ export function createSignIn({ entries, keys, people, outbound, storage, audit, 
     if (row.provider_id !== provider.id) throw new Refused("mix-up");
     const flow = flowSchema.parse(parseUntrustedJson(Buffer.from(storage.vault.open(place(hash), row.sealed))));
     // Sign-in forgery (RFC 6749 section 10.12): only the browser that began may end it.
-    const binding = cookieOf(request, cookieName);
+    const binding = cookie.read(request.headers.get("cookie"));
     if (binding === undefined || !sameText(binding, flow.binding)) throw new Refused("browser");
     return flow;
   };
@@ -119,19 +120,18 @@ export function createSignIn({ entries, keys, people, outbound, storage, audit, 
         throw problem("unavailable", { detail: `${provider.settings.title} cannot be reached right now`, headers: { "retry-after": "30" }, cause });
       }
       if (server.authorization_endpoint === undefined) throw problem("unavailable", { detail: `${provider.settings.title} names no authorization endpoint` });
-      const known = cookieOf(request, cookieName);
-      const binding = known !== undefined && /^[\w-]{43}$/.test(known) ? known : newToken();
+      const binding = cookie.read(request.headers.get("cookie")) ?? newToken();
       const [state, nonce, verifier] = [newToken(), newToken(), oauth.generateRandomCodeVerifier()];
       const hash = storage.vault.keyedHash("sign-in", state);
       await storage.db.deleteFrom("external_sign_ins").where("expires_at", "<", now()).execute();
       await storage.db
         .insertInto("external_sign_ins")
-        .values({ state_hash: hash, provider_id: provider.id, sealed: storage.vault.seal(place(hash), JSON.stringify({ nonce, verifier, binding, returnTo: localPath(returnTo, publicUrl) })), expires_at: now() + lifetime })
+        .values({ state_hash: hash, provider_id: provider.id, sealed: storage.vault.seal(place(hash), JSON.stringify({ nonce, verifier, binding, returnTo: returnPath(returnTo) })), expires_at: now() + lifetime })
         .execute();
       const location = new URL(server.authorization_endpoint);
       const parameters = { client_id: provider.settings.clientId, response_type: "code", redirect_uri: redirectUri(provider.name), scope: provider.settings.scopes.join(" "), state, nonce, code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: "S256" };
       for (const [parameter, value] of Object.entries(parameters)) location.searchParams.set(parameter, value);
-      return { location: location.href, cookie: `${cookieName}=${binding}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${lifetime / 1000}${secure ? "; Secure" : ""}` };
+      return { location: location.href, cookie: cookie.set(binding, lifetime / 1000) };
     },
     async finish(name, parameters, request) {
       const provider = enabled(name);
@@ -153,21 +153,6 @@ function reasonOf(error: unknown): string {
   if (error instanceof Refused) return error.message;
   const { code, name } = error as { code?: unknown; name?: string };
   return typeof code === "string" ? code : (name ?? "unknown");
-}
-
-function cookieOf(request: RequestInfo, name: string): string | undefined {
-  for (const part of (request.headers.get("cookie") ?? "").split(";")) {
-    const at = part.indexOf("=");
-    if (at > 0 && part.slice(0, at).trim() === name) return part.slice(at + 1).trim();
-  }
-  return undefined;
-}
-
-/** A path of our own and nothing else: no open redirect (CWE-601). */
-export function localPath(text: string | undefined, publicUrl: string): string {
-  if (text === undefined || text.length > 4096 || !/^\/(?![/\\])[^\\\p{C}]*$/u.test(text)) return "/";
-  const url = URL.parse(text, publicUrl);
-  return url !== null && url.origin === new URL(publicUrl).origin ? url.pathname + url.search : "/";
 }
 
 /** A private JWK, or PKCS #8 in PEM (an EC or RSA key; RS256 for the latter). @throws when it is neither. */
