@@ -17,7 +17,7 @@ import { openInbound } from "./net/inbound.ts";
 import { createOutbound } from "./net/outbound.ts";
 import type { Principal } from "./kernel/principal.ts";
 import type { RequestInfo, Route } from "./net/route.ts";
-import { createLog, opsRoutes } from "./ops/index.ts";
+import { createLog, createMetrics, opsRoutes } from "./ops/index.ts";
 import { authorize, createApprovals, denial, openPolicies, policyRoutes } from "./policy/index.ts";
 import { createSearch, createServers, registryRoutes } from "./registry/index.ts";
 import { openSnapshot, type ServerState } from "./snapshot/index.ts";
@@ -70,11 +70,13 @@ export async function startServer({ config, profile, log = createLog({ level: co
     await inbound.stop(0);
     throw error;
   });
-  const audit = await openAudit({ storage, log, host: new URL(publicUrl).host, keepsBodies: config.SALLYPORT_AUDIT_BODIES, retentionDays: config.SALLYPORT_AUDIT_RETENTION_DAYS, now }).catch(async (error: unknown) => {
+  const metrics = createMetrics();
+  const trail = await openAudit({ storage, log, host: new URL(publicUrl).host, keepsBodies: config.SALLYPORT_AUDIT_BODIES, retentionDays: config.SALLYPORT_AUDIT_RETENTION_DAYS, now }).catch(async (error: unknown) => {
     await inbound.stop(0);
     await storage.close();
     throw error;
   });
+  const audit = metrics.counting(trail);
   const snapshot = await openSnapshot({ storage });
   const guard = createGuard({ allow: parseAllowList(config.SALLYPORT_UPSTREAM_ALLOW), onBlocked: ({ host, rule }) => audit.record({ type: "outbound.blocked", detail: { host, rule } }) });
   const outbound = createOutbound({ guard });
@@ -145,7 +147,8 @@ export async function startServer({ config, profile, log = createLog({ level: co
     ...limitRoutes({ rules: createLimitRules({ storage, snapshot, audit, now }), users, snapshot }),
     ...auditRoutes({ storage, audit, now }),
   ];
-  routes.push(...opsRoutes({ storage, version, publicUrl, isServing: () => serving }, routes));
+  let measured = () => "";
+  routes.push(...opsRoutes({ storage, version, publicUrl, isServing: () => serving, metrics: () => measured() }, routes));
   const api = createApi({
     routes,
     log,
@@ -226,6 +229,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
     upstreamTimeout: config.SALLYPORT_UPSTREAM_TIMEOUT * 1000,
     idleTimeout: config.SALLYPORT_STREAM_IDLE_TIMEOUT * 1000,
   });
+  measured = () => metrics.text({ gauges: gateway.gauges, limits: gateway.limitsReached, version });
   inbound.serve(api, gateway.handle);
   audit.record({ type: "server.started", detail: { profile } });
   log.info("server.started", { address: config.SALLYPORT_HOST, port: Number(new URL(inbound.url).port) });
@@ -243,6 +247,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
       log.info("server.stopping");
       stopInspections();
       gateway.stop();
+      metrics.close();
       await inbound.stop(graceMilliseconds);
       audit.record({ type: "server.stopped" });
       await peers.close();

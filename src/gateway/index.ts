@@ -19,7 +19,7 @@ import type { Era, Peer, Target } from "./exchange.ts";
 import { answerFailure, failureOf } from "./failure.ts";
 import type { Call, FrontOptions, Outcome } from "./fronts/call.ts";
 import { createDiscoveries } from "./fronts/discoveries.ts";
-import { createLimits, type FrontLimits, type LimitCounters } from "./fronts/limits.ts";
+import { createLimits, limitSettings, type FrontLimits, type LimitCounters } from "./fronts/limits.ts";
 import { createModernFront, factsOf } from "./fronts/modern.ts";
 import { createRelay } from "./fronts/relay.ts";
 import { createSseFront } from "./fronts/sse.ts";
@@ -77,6 +77,8 @@ export interface Gateway {
   handle: RawHandler;
   /** For metrics. */
   readonly counters: LimitCounters;
+  /** The same by the setting that sets each limit. */
+  limitsReached(): Record<string, number>;
   gauges(): { sessions: number; streams: number; parkedCalls: number; replayBytes: number };
   /** Ends what is open, with a last word where there is one. */
   stop(): void;
@@ -244,6 +246,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       return true;
     },
     counters: limits.counters,
+    limitsReached: () => Object.fromEntries(Object.entries(limitSettings).map(([name, setting]) => [setting, limits.counters[name as keyof LimitCounters]])),
     gauges: () => ({ sessions: streamable.sessions + sse.sessions, streams: streams.held, parkedCalls: modern.parked, replayBytes: streamable.replayBytes }),
     stop() {
       clearInterval(watch);

@@ -16,10 +16,12 @@ export interface OpsRoutes {
   publicUrl: string;
   /** False while stopping, so that load balancers look elsewhere. */
   isServing(): boolean;
+  /** Prometheus text. */
+  metrics(): string;
 }
 
 /** @param others every other route of the product: what the description describes. */
-export function opsRoutes({ storage, version, publicUrl, isServing }: OpsRoutes, others: readonly Route[]): Route[] {
+export function opsRoutes({ storage, version, publicUrl, isServing, metrics }: OpsRoutes, others: readonly Route[]): Route[] {
   const stylesheet = readFileSync(new URL("assets/pages.css", import.meta.url), "utf8");
   const own: Route[] = [
     route({
@@ -44,6 +46,16 @@ export function opsRoutes({ storage, version, publicUrl, isServing }: OpsRoutes,
         if (!isServing() || !(await storage.ready())) throw problem("unavailable", { detail: "Not ready" });
         return { status: 200, body: { status: "ok" } };
       },
+    }),
+    route({
+      method: "get",
+      path: "/metrics",
+      operationId: "metrics",
+      summary: "Counters and gauges in the Prometheus text format",
+      tag: "Operations",
+      access: { scopes: ["audit:read"] },
+      responses: { 200: { description: "Prometheus text 0.0.4", schema: z.string(), contentType: "text/plain; version=0.0.4; charset=utf-8" } },
+      handler: () => ({ status: 200, body: metrics() }),
     }),
     route({
       method: "get",
