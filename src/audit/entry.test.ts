@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { canonicalize } from "../kernel/canonical.ts";
 import { newId } from "../kernel/ids.ts";
 import { catalogue, type AuditEvent, type EventName } from "./catalogue.ts";
-import { append, beforeTheFirst, queue, queueRow, rowOf } from "./entry.ts";
+import { appendTexts, beforeTheFirst, queue, queueRow, rowOf } from "./entry.ts";
 
 const names = Object.keys(catalogue) as EventName[];
 const text = fc.oneof(fc.string({ unit: "binary", maxLength: 30 }), fc.constant("\uD800"), fc.constant(`${"x".repeat(511)}\u{1F600}`));
@@ -21,7 +21,7 @@ describe("an entry", () => {
     fc.assert(
       fc.property(events, (event) => {
         const { text: written } = queue(event, newId(), 1_800_000_000_000, "ab".repeat(32));
-        const [entry = ""] = append({ size: 0, hash: beforeTheFirst, frontier: [] }, [written]).entries;
+        const [entry = ""] = appendTexts({ size: 0, hash: beforeTheFirst, frontier: [] }, [written]).entries;
         expect(canonicalize(JSON.parse(entry))).toBe(entry);
       }),
       { numRuns: 500 },

@@ -4,7 +4,7 @@
  */
 import { canonicalize } from "../kernel/canonical.ts";
 import { catalogue, type AuditEvent, type EventName, type Outcome } from "./catalogue.ts";
-import { leafHash, pushLeaf, type Node } from "./merkle.ts";
+import { leafHashOf, pushLeaf, type Node } from "./merkle.ts";
 
 /** As it stands in the log. */
 export interface StoredEvent {
@@ -129,10 +129,6 @@ export function queueRow(row: OutboxRow): Queued {
   return { text: canonicalize(event), at, type, outcome, actorId: actorId ?? undefined, subject: subject ?? undefined };
 }
 
-export function entryText(event: string, previous: string, sequence: number): string {
-  return `{"event":${event},"previous":"${previous}","sequence":${sequence}}`;
-}
-
 /** Where the log stands: what is needed to append to it. */
 export interface Head {
   /** Entries so far. */
@@ -142,16 +138,75 @@ export interface Head {
   frontier: readonly string[];
 }
 
-/** Chains events to a head. The hash of an entry is its leaf in the Merkle tree. */
-export function append(head: Head, events: readonly string[]): { head: Head; entries: string[]; nodes: Node[] } {
+/**
+ * Events that will be written together. Their texts are kept as bytes outside the heap: thousands of strings that live for a tenth of a
+ * second cost the garbage collector more than making and hashing them does.
+ */
+export interface Batch {
+  bytes: Buffer;
+  /** Where each text ends. */
+  ends: number[];
+  types: Set<string>;
+  outcomes: Set<string>;
+  actors: Set<string>;
+  subjects: Set<string>;
+  firstAt: number;
+  lastAt: number;
+}
+
+export function newBatch(): Batch {
+  return { bytes: Buffer.allocUnsafe(16_384), ends: [], types: new Set(), outcomes: new Set(), actors: new Set(), subjects: new Set(), firstAt: Infinity, lastAt: 0 };
+}
+
+export function addTo(batch: Batch, { text, at, type, outcome, actorId, subject }: Queued): void {
+  const start = batch.ends.at(-1) ?? 0;
+  // A UTF-16 unit is at most three bytes of UTF-8.
+  const most = start + text.length * 3;
+  if (most > batch.bytes.length) {
+    const larger = Buffer.allocUnsafe(Math.max(most, batch.bytes.length * 2));
+    batch.bytes.copy(larger, 0, 0, start);
+    batch.bytes = larger;
+  }
+  batch.ends.push(start + batch.bytes.write(text, start));
+  batch.types.add(type);
+  batch.outcomes.add(outcome);
+  if (actorId !== undefined) batch.actors.add(actorId);
+  if (subject !== undefined) batch.subjects.add(subject);
+  if (at < batch.firstAt) batch.firstAt = at;
+  if (at > batch.lastAt) batch.lastAt = at;
+}
+
+const [newline, opening] = [0x0a, Buffer.from('{"event":')];
+/** What stands around an event, at most. */
+const around = 128;
+
+/** Chains events to a head. The hash of an entry is its leaf in the Merkle tree. @returns their entries as lines. */
+export function append(head: Head, { bytes, ends }: Pick<Batch, "bytes" | "ends">): { head: Head; entries: string; nodes: Node[] } {
   const frontier = [...head.frontier];
   const nodes: Node[] = [];
   let { size, hash } = head;
-  const entries = events.map((event) => {
-    const entry = entryText(event, hash, size + 1);
-    hash = leafHash(entry);
+  const lines = Buffer.allocUnsafe((ends.at(-1) ?? 0) + ends.length * around);
+  let [at, start] = [0, 0];
+  for (const end of ends) {
+    // The byte before a line is the zero under which leaves are hashed, and then the line break.
+    const before = at++;
+    lines[before] = 0;
+    lines.set(opening, at);
+    at += opening.length;
+    at += bytes.copy(lines, at, start, end);
+    at += lines.write(`,"previous":"${hash}","sequence":${size + 1}}`, at, "latin1");
+    hash = leafHashOf(lines.subarray(before, at));
+    lines[before] = newline;
     pushLeaf(frontier, size++, hash, (node) => nodes.push(node));
-    return entry;
-  });
-  return { head: { size, hash, frontier }, entries, nodes };
+    start = end;
+  }
+  return { head: { size, hash, frontier }, entries: lines.toString("utf8", 1, at), nodes };
+}
+
+/** For texts that are at hand. */
+export function appendTexts(head: Head, events: readonly string[]): { head: Head; entries: string[]; nodes: Node[] } {
+  const bytes = Buffer.from(events.join(""));
+  let end = 0;
+  const done = append(head, { bytes, ends: events.map((text) => (end += Buffer.byteLength(text))) });
+  return { ...done, entries: events.length === 0 ? [] : done.entries.split("\n") };
 }

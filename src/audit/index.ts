@@ -9,7 +9,7 @@ import { problem } from "../kernel/problem.ts";
 import type { Storage, Write } from "../storage/index.ts";
 import { sealBody } from "./bodies.ts";
 import type { AuditEvent, CallBody, EventName } from "./catalogue.ts";
-import { queue, rowOf } from "./entry.ts";
+import { addTo, newBatch, queue, rowOf } from "./entry.ts";
 import { openLog, sealRow, segmentSize, type Log, type Waiting } from "./log.ts";
 
 export { exportLines, logPage } from "./export.ts";
@@ -59,11 +59,14 @@ const [chores, retentionChores] = [1000, 3_600_000];
 
 /** @throws Error when the log cannot be written: then nothing should start. */
 export async function openAudit({ storage, log: journal, host, keepsBodies = false, retentionDays = 0, now = Date.now, capacity = 50_000, interval = 100 }: AuditOptions): Promise<Audit> {
+  /** The last one is being filled; the first one may be on its way to the database. */
   const waiting: Waiting[] = [];
+  let held = 0;
   const listeners = new Set<() => void>();
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
   let lost = 0;
+  let leaving: Waiting | undefined;
   let failing = false;
   let closed = false;
   /** Something of this process, or of one that ended early, may be in the outbox. */
@@ -77,43 +80,52 @@ export async function openAudit({ storage, log: journal, host, keepsBodies = fal
     schedule();
   };
   const record: Audit["record"] = ({ body, ...event }) => {
-    if (waiting.length >= capacity) {
-      if (lost++ === 0) journal.error("audit.queue.full", { count: waiting.length });
+    if (held >= capacity) {
+      if (lost++ === 0) journal.error("audit.queue.full", { count: held });
       return;
     }
     const at = now();
     const id = newId(at);
-    if (body === undefined || !keepsBodies) waiting.push({ event: queue(event, id, at) });
+    let batch = waiting.at(-1);
+    if (batch === undefined || batch === leaving || batch.ends.length >= segmentSize) waiting.push((batch = { ...newBatch(), bodies: [] }));
+    if (body === undefined || !keepsBodies) addTo(batch, queue(event, id, at));
     else {
       const { envelope, commitment } = sealBody(storage.vault, id, body);
-      waiting.push({ event: queue(event, id, at, commitment), body: { event_id: id, at, envelope } });
+      addTo(batch, queue(event, id, at, commitment));
+      batch.bodies.push({ event_id: id, at, envelope });
     }
+    held++;
     schedule();
   };
   const drain = async (): Promise<void> => {
     try {
       while (waiting.length > 0 || lookIntoOutbox) {
-        const look = lookIntoOutbox;
-        lookIntoOutbox = false;
-        const { written, fromOutbox } = await log.write(waiting, look).catch((error: unknown) => {
-          lookIntoOutbox ||= look;
-          throw error;
-        });
-        waiting.splice(0, written);
-        lookIntoOutbox ||= fromOutbox === segmentSize;
+        if (lookIntoOutbox) {
+          lookIntoOutbox = false;
+          const taken = await log.writeOutbox().catch((error: unknown) => {
+            lookIntoOutbox = true;
+            throw error;
+          });
+          lookIntoOutbox ||= taken === segmentSize;
+        } else if (waiting[0]) {
+          leaving = waiting[0];
+          await log.write(leaving);
+          held -= leaving.ends.length;
+          waiting.shift();
+        }
         failing = false;
-        if (lost > 0) {
+        if (lost > 0 && held < capacity) {
           const count = lost;
           lost = 0;
           record({ type: "audit.events.lost", detail: { count } });
         }
         for (const listener of listeners) listener();
         // Between batches others have their turn.
-        if (waiting.length > 0) await new Promise((resolve) => setImmediate(resolve));
+        if (waiting.length > 0 || lookIntoOutbox) await new Promise((resolve) => setImmediate(resolve));
       }
     } catch (error) {
       failing = true;
-      journal.error("audit.write.failed", { error, count: waiting.length });
+      journal.error("audit.write.failed", { error, count: held });
     }
   };
   const write = (): Promise<void> => (writing = writing.then(drain));

@@ -7,24 +7,25 @@ import type { Storage, Vault, Write } from "../storage/index.ts";
 import { newId } from "../kernel/ids.ts";
 import type { AuditEvent, EventName } from "./catalogue.ts";
 import { formatVerifierKey, generateSigner, parseCheckpoint, signCheckpoint, signerOf, type SignerKey } from "./checkpoint.ts";
-import { append, queue, queueRow, type Head, type OutboxRow, type Queued } from "./entry.ts";
+import { addTo, append, newBatch, queue, queueRow, type Batch, type Head, type OutboxRow, type Queued } from "./entry.ts";
 import { rootOf } from "./merkle.ts";
-import { appendSegment, checkpointAt, latestCheckpoint, putCheckpoint, readHead, readOutbox, type StoredCheckpoint } from "./store.ts";
+import { appendSegment, checkpointAt, latestCheckpoint, putCheckpoint, readHead, readOutbox, type Appended, type StoredCheckpoint } from "./store.ts";
 
 /** Most entries of one segment: few enough that writing never holds up a call for long. */
 export const segmentSize = 512;
 
-export interface Waiting {
-  event: Queued;
-  /** Captured of the call, sealed. */
-  body?: { event_id: string; at: number; envelope: string };
+export interface Waiting extends Batch {
+  /** Captured of calls, sealed. */
+  bodies: { event_id: string; at: number; envelope: string }[];
 }
 
 export interface Log {
   /** What the checkpoints call the log. */
   readonly origin: string;
-  /** Appends what waits in the outbox, when it is asked to look there, and then these. @returns how many of each were written. */
-  write(waiting: readonly Waiting[], lookIntoOutbox: boolean): Promise<{ written: number; fromOutbox: number }>;
+  /** Appends a batch. */
+  write(batch: Waiting): Promise<void>;
+  /** Appends what waits in the outbox, as much as makes a segment. @returns how many that were. */
+  writeOutbox(): Promise<number>;
   /** Signs the log as it stands, unless the newest checkpoint says that already. @returns the newest. */
   checkpoint(): Promise<StoredCheckpoint>;
   /** Whether so much, or so long ago, was written since the newest checkpoint that another is due. */
@@ -84,33 +85,38 @@ export async function openLog({ storage, host, now, recordIn }: LogOptions): Pro
     const isKnown = newest === undefined || parseCheckpoint(newest.note)?.signatures.some(({ id }) => id === keys[0]?.id) === true;
     return isKnown ? keys.slice(0, 1) : keys;
   };
+  /** @returns how many entries were written. */
+  const appended = async (make: () => Promise<Pick<Appended, "batch" | "bodies" | "taken">>): Promise<number> => {
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const made = await make();
+      if (made.batch.ends.length === 0) return 0;
+      const before = head;
+      const { head: after, entries, nodes } = append(before, made.batch);
+      if (await db.transaction().execute((transaction) => appendSegment(transaction, { ...made, before, after, entries, nodes }))) {
+        head = after;
+        return made.batch.ends.length;
+      }
+      const { origin: _origin, removed: _removed, adopted: _adopted, ...stored } = await readHead(db);
+      // It only ever grows. If not, somebody took entries away, and going on would hide it.
+      if (stored.size <= before.size) throw new Error("The audit log is not what this process left it as");
+      head = stored;
+    }
+    throw new Error("Other processes append to the audit log all the time");
+  };
   const last = await latestCheckpoint(db);
   if (last && last.size > head.size) throw new Error(`The audit log has ${head.size} entries, but its newest checkpoint says ${last.size}: entries were taken away (docs/audit.md, "When the log is cut")`);
   if ((await db.selectFrom("audit_keys").select("key_id").limit(1).execute()).length === 0) await createKey();
 
   return {
     origin,
-    async write(waiting, lookIntoOutbox) {
-      for (let attempt = 0; attempt < attempts; attempt++) {
-        const rows = lookIntoOutbox ? await readOutbox(db, segmentSize) : [];
-        const mine = waiting.slice(0, segmentSize - rows.length);
-        const events = [...rows.map(received), ...mine.map(({ event }) => event)];
-        if (events.length === 0) return { written: 0, fromOutbox: 0 };
-        const before = head;
-        const { head: after, entries, nodes } = append(before, events.map(({ text }) => text));
-        const bodies = mine.flatMap(({ body }) => (body ? [body] : []));
-        const done = await storage.db.transaction().execute((transaction) => appendSegment(transaction, { before, after, entries, events, nodes, bodies, taken: rows.map(({ sequence }) => sequence) }));
-        if (done) {
-          head = after;
-          return { written: mine.length, fromOutbox: rows.length };
-        }
-        const stored = await readHead(db);
-        // It only ever grows. If not, somebody took entries away, and going on would hide it.
-        if (stored.size <= before.size) throw new Error("The audit log is not what this process left it as");
-        head = stored;
-      }
-      throw new Error("Other processes append to the audit log all the time");
-    },
+    write: async (batch) => void (await appended(async () => ({ batch, bodies: batch.bodies, taken: [] }))),
+    writeOutbox: () =>
+      appended(async () => {
+        const rows = await readOutbox(db, segmentSize);
+        const batch = newBatch();
+        for (const row of rows) addTo(batch, received(row));
+        return { batch, bodies: [], taken: rows.map(({ sequence }) => sequence) };
+      }),
     async checkpoint() {
       const newest = await latestCheckpoint(db);
       const at = await readHead(db);

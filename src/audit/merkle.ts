@@ -15,6 +15,11 @@ export function leafHash(entry: string): string {
   return hash("sha256", `\0${entry}`, "hex");
 }
 
+/** @param bytes a zero byte, then the entry. */
+export function leafHashOf(bytes: Uint8Array): string {
+  return hash("sha256", bytes, "hex");
+}
+
 export function nodeHash(left: string, right: string): string {
   pair.write(left, 1, "hex");
   pair.write(right, 33, "hex");

@@ -1,7 +1,7 @@
 /** The audit tables: the head of the log, its segments, nodes, checkpoints. Knows how they are stored, not what they prove. */
 import { sql } from "kysely";
 import type { Database, Storage, Write } from "../storage/index.ts";
-import type { Entry, Head, OutboxRow, Queued } from "./entry.ts";
+import { addTo, newBatch, type Batch, type Entry, type Head, type OutboxRow } from "./entry.ts";
 import type { Node, TreeSource } from "./merkle.ts";
 
 export interface Segment {
@@ -33,8 +33,9 @@ export function readOutbox(db: Database, limit: number): Promise<(OutboxRow & { 
 export interface Appended {
   before: Head;
   after: Head;
-  entries: readonly string[];
-  events: readonly Queued[];
+  /** Lines. */
+  entries: string;
+  batch: Batch;
   nodes: readonly Node[];
   bodies: readonly { event_id: string; at: number; envelope: string }[];
   /** Rows of the outbox that the entries came from. */
@@ -42,12 +43,11 @@ export interface Appended {
 }
 
 /** @returns false when another process has appended meanwhile: then nothing may be committed. */
-export async function appendSegment(transaction: Write, { before, after, entries, events, nodes, bodies, taken }: Appended): Promise<boolean> {
+export async function appendSegment(transaction: Write, { before, after, entries, batch, nodes, bodies, taken }: Appended): Promise<boolean> {
   // The first statement, so that it also takes the lock: whoever comes second waits, and then finds another head.
   const moved = await transaction.updateTable("audit_chain").set({ size: after.size, hash: after.hash, frontier: joined(after.frontier) }).where("id", "=", 1).where("size", "=", before.size).where("hash", "=", before.hash).executeTakeFirst();
   if (Number(moved.numUpdatedRows) !== 1) return false;
-  const times = events.map(({ at }) => at);
-  await transaction.insertInto("audit_segments").values({ first: before.size + 1, last: after.size, first_at: Math.min(...times), last_at: Math.max(...times), terms: termsOf(events), entries: entries.join("\n") }).execute();
+  await transaction.insertInto("audit_segments").values({ first: before.size + 1, last: after.size, first_at: batch.firstAt, last_at: batch.lastAt, terms: termsOf(batch), entries }).execute();
   if (nodes.length > 0) await transaction.insertInto("audit_nodes").values(nodes.map(({ level, index, hash }) => ({ level, position: index, hash }))).execute();
   for (const body of bodies) await transaction.insertInto("audit_bodies").values(body).execute();
   if (taken.length > 0) await transaction.deleteFrom("audit_outbox").where("sequence", "in", taken).execute();
@@ -57,14 +57,7 @@ export async function appendSegment(transaction: Write, { before, after, entries
 /** PostgreSQL has no NUL in texts, and a term is a line. */
 const oneLine = (text: string) => text.replaceAll(/[\u0000-\u001F]/g, " ");
 
-export function termsOf(events: readonly { type: string; outcome: string; actorId?: string | undefined; subject?: string | undefined }[]): string {
-  const [types, outcomes, actors, subjects] = [new Set<string>(), new Set<string>(), new Set<string>(), new Set<string>()];
-  for (const { type, outcome, actorId, subject } of events) {
-    types.add(type);
-    outcomes.add(outcome);
-    if (actorId !== undefined) actors.add(actorId);
-    if (subject !== undefined) subjects.add(subject);
-  }
+function termsOf({ types, outcomes, actors, subjects }: Pick<Batch, "types" | "outcomes" | "actors" | "subjects">): string {
   const named = (name: string, values: ReadonlySet<string>) => [...values].map((value) => `${name}:${oneLine(value)}`);
   return `\n${[...named("type", types), ...named("outcome", outcomes), ...named("actor", actors), ...named("subject", subjects)].join("\n")}\n`;
 }
@@ -147,7 +140,12 @@ export async function readLines(db: Database, after: number, enough: number): Pr
 /** The terms are no part of the chain, but hide an event from a search when they lie. */
 function hasTerms(terms: string, lines: readonly string[]): boolean {
   try {
-    return terms === termsOf(lines.map((line) => parseEntry({ line }).event));
+    const found = newBatch();
+    for (const line of lines) {
+      const { type, outcome, actorId, subject } = parseEntry({ line }).event;
+      addTo(found, { text: "", at: 0, type, outcome, actorId, subject });
+    }
+    return terms === termsOf(found);
   } catch {
     return false;
   }

@@ -8,7 +8,7 @@ import { Secret } from "../kernel/secret.ts";
 import { createLog } from "../ops/index.ts";
 import { openStorage, type Storage } from "../storage/index.ts";
 import { formatVerifierKey, generateSigner, parseCheckpoint, signCheckpoint } from "./checkpoint.ts";
-import { append, beforeTheFirst, type Head } from "./entry.ts";
+import { appendTexts, beforeTheFirst, type Head } from "./entry.ts";
 import { exportLines } from "./export.ts";
 import { openAudit, type Audit } from "./index.ts";
 import { rootOf } from "./merkle.ts";
@@ -88,7 +88,7 @@ function rebuilt(text: readonly string[]): string[] {
     let kept = line;
     if (isEntry(line)) {
       const event = /^\{"event":(.*),"previous":"[0-9a-f]*","sequence":\d+\}$/.exec(line)?.[1] ?? "{}";
-      const next = append(head, [event]);
+      const next = appendTexts(head, [event]);
       [head, kept] = [next.head, next.entries[0] ?? ""];
     }
     trailer.add(kept);
@@ -151,7 +151,7 @@ describe("the verifier", () => {
     const mallory = generateSigner(origin).signer;
     const events = lines.filter(isEntry).slice(0, 30).map((line) => /^\{"event":(.*),"previous"/.exec(line)?.[1]?.replaceAll("user-1", "user-2") ?? "");
     const announcement = JSON.stringify({ at: "2026-11-23T00:00:00.000Z", detail: { key: formatVerifierKey(mallory), keyId: mallory.id }, id: "x", outcome: "success", severity: "notice", type: "audit.key.created" });
-    const { head, entries } = append({ size: 0, hash: beforeTheFirst, frontier: [] }, [...events, announcement]);
+    const { head, entries } = appendTexts({ size: 0, hash: beforeTheFirst, frontier: [] }, [...events, announcement]);
     const note = signCheckpoint({ origin, size: head.size, root: rootOf(head.frontier) }, [mallory]);
     const header = JSON.stringify({ exportedAt: "2026-11-23T00:00:00.000Z", format: "sallyport-audit/1", keys: [formatVerifierKey(mallory)], origin });
     const forged = rebuilt([header, ...entries, JSON.stringify({ checkpoint: note })]);
