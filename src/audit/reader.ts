@@ -94,6 +94,6 @@ export async function readLog(db: Database, audit: Pick<Audit, "flush" | "log">,
     // What is said of entries that are not there (any more) belongs to the end: the reader shall see it.
     checkpoints: await notesBetween(db, from, isLast ? Number.MAX_SAFE_INTEGER : through),
     next: isLast ? null : through,
-    mismatches: wrongTerms.map((first) => `What entries ${first} and following can be found by is not what they say`),
+    mismatches: wrongTerms.map((first) => `The segment of entries ${first} and following is not what it says it is`),
   };
 }

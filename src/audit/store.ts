@@ -128,7 +128,7 @@ export async function readLines(db: Database, after: number, enough: number): Pr
     for (const row of rows) {
       if (lines.length >= enough) break;
       const all = row.entries.split("\n");
-      if (!hasTerms(row.terms, all)) wrongTerms.push(row.first);
+      if (all.length !== row.last - row.first + 1 || !hasTerms(row.terms, all)) wrongTerms.push(row.first);
       lines.push(...(row.first <= last ? all.slice(last - row.first + 1) : all));
       last = row.last;
     }

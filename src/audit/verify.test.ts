@@ -186,7 +186,11 @@ describe("the log in the database", () => {
           await transaction.deleteFrom("audit_segments").execute();
           if (after.length > 0) await transaction.insertInto("audit_segments").values(after).execute();
         });
-        expect(verify(await exported()).ok).toBe(false);
+        const said: string[] = [];
+        const text: string[] = [];
+        for await (const line of exportLines((after) => readLog(storage.db, audit, after), "2026-11-23T00:00:00.000Z", (mismatch) => said.push(mismatch))) text.push(line);
+        // A line beyond the signed end is no entry, but a search would show it: the deployment itself says so.
+        expect(verify(text).ok && said.length === 0).toBe(false);
         found++;
       }),
       { numRuns: 1000 },
