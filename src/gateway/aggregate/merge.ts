@@ -8,6 +8,7 @@ import type { JsonObject } from "../exchange.ts";
 import type { Gate } from "../../trust/index.ts";
 import type { ToolGate } from "../gate.ts";
 import type { ListKind, ServerList } from "../lists/catalog.ts";
+import { keepText } from "../wire/kept-text.ts";
 import { itemKinds, itemOf, type Origin, type Shape, type Shown } from "./shape.ts";
 
 export interface Merged {
@@ -24,7 +25,7 @@ export interface Part {
 
 export type Merge = (shape: Shape, kind: ListKind, principal: Principal, parts: readonly Part[]) => Merged;
 
-const mostKept = 256;
+const mostKept = 128;
 
 export function createMerge({ gate, trust }: { gate: ToolGate; trust: Pick<Gate, "shown"> }): Merge {
   const kept = new Map<string, Merged>();
@@ -68,6 +69,7 @@ export function createMerge({ gate, trust }: { gate: ToolGate; trust: Pick<Gate,
     const origins = new Map<string, Origin>();
     const entries = [...all].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)).filter(({ key: name, server, item }) => !origins.has(name) && origins.set(name, { server, item }));
     merged = Object.freeze({ keys: Object.freeze(entries.map((entry) => entry.key)), items: Object.freeze(entries.map((entry) => entry.definition)), origins });
+    keepText(merged.items);
     if (kept.size >= mostKept) kept.delete(kept.keys().next().value ?? "");
     kept.set(key, merged);
     return merged;

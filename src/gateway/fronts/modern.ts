@@ -6,6 +6,7 @@ import { discoverResult, modernResult } from "../eras/results.ts";
 import { isTaskMethod, requireSameEra, withoutTasks } from "../eras/tasks.ts";
 import { modernVersions } from "../wire/era.ts";
 import { errorCodes, isObject, metaKeys, WireError, type Members, type Message } from "../wire/message.ts";
+import { writeMessage } from "../wire/kept-text.ts";
 import { checkParamHeaders } from "../wire/param-headers.ts";
 import { encodeEvent } from "../wire/sse.ts";
 import { bindNotification, bindResult, openParams } from "./binding.ts";
@@ -81,7 +82,7 @@ export function createModernFront(options: FrontOptions): ModernFront {
     const finish = async (ending: Ending): Promise<string | undefined> => {
       if ("result" in ending) {
         const { serverInfo } = await discoveries.of(endpoint, target, () => ({ ...asking, signal: AbortSignal.timeout(limits.keepAlive) })).catch(() => ({ serverInfo: undefined }));
-        const json = JSON.stringify({ jsonrpc: "2.0", id: message.id, result: modernResult(method, ending.result, serverInfo) });
+        const json = writeMessage({ jsonrpc: "2.0", id: message.id, result: modernResult(method, ending.result, serverInfo) });
         reply.answer(200, json, encodeEvent(json));
         return undefined;
       }

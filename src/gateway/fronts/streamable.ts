@@ -8,6 +8,7 @@ import { parseUntrustedJson } from "../../kernel/json.ts";
 import type { ClientFacts, JsonObject } from "../exchange.ts";
 import { legacyVersions } from "../wire/era.ts";
 import { errorCodes, WireError, type Message, type RequestId } from "../wire/message.ts";
+import { writeMessage } from "../wire/kept-text.ts";
 import { encodeEvent } from "../wire/sse.ts";
 import { holderOf, type Call, type FrontOptions, type Outcome } from "./call.ts";
 import { createConversation, type Conversation, type Outlet } from "./conversation.ts";
@@ -194,10 +195,10 @@ export function createStreamableFront(options: FrontOptions): StreamableFront {
       if (--left > 0) return;
       stream.done = true;
       session.streams.delete(stream.key);
-      if (!reply.streaming && answers.length > 0) return reply.answer(200, JSON.stringify(batch ? answers : answers[0]), "");
+      if (!reply.streaming && answers.length > 0) return reply.answer(200, batch ? `[${answers.map(writeMessage).join(",")}]` : writeMessage(answers[0] ?? {}), "");
       // Whoever cancelled gets a stream that says nothing.
       stream.reply?.open();
-      for (const answer of answers) tell(session, stream, JSON.stringify(answer));
+      for (const answer of answers) tell(session, stream, writeMessage(answer));
       stream.reply?.end(200);
     };
     return { reply, outlet: { send: (message) => tell(session, stream, JSON.stringify(message)), finish } };
