@@ -5,7 +5,7 @@
 import { resolve } from "node:path";
 import { openAudit, auditRoutes } from "./audit/index.ts";
 import type { Config } from "./config/index.ts";
-import { bundleRoutes, createBundles, createEndpoints, createGateway, createLimitRules, createLimits, createLocalLedger, createPeers, createPermission, createResults, createSharedLedger, createStoredCredentials, createToolGate, frontLimits, limitRoutes, peerLimits } from "./gateway/index.ts";
+import { bundleRoutes, createBundles, createEndpoints, createGateway, createLimitRules, createLimits, createLocalLedger, createPeers, createPermission, createResults, createSharedLedger, createStoredCredentials, createVisit, createToolGate, frontLimits, limitRoutes, peerLimits } from "./gateway/index.ts";
 import { createFactors, createResources, createSetup, createSigningIn, createThrottle, createTokens, createUsers, hasFactor, identityRoutes, openFederation, openKeys, openRevocations, createOAuth, resourceMetadataRoutes, type ReadSession, type Tokens } from "./identity/index.ts";
 import { newId } from "./kernel/ids.ts";
 import type { Log } from "./kernel/log.ts";
@@ -22,7 +22,7 @@ import { authorize, createApprovals, denial, openPolicies, policyRoutes } from "
 import { createSearch, createServers, registryRoutes } from "./registry/index.ts";
 import { openSnapshot, type ServerState } from "./snapshot/index.ts";
 import { openStorage, type Storage } from "./storage/index.ts";
-import { createFetch, createGate, createReview, httpGuardrail, inspectTexts, openPins, scheduleInspections, trustRoutes, type ApprovalMode } from "./trust/index.ts";
+import { createGate, createReview, httpGuardrail, inspectTexts, openPins, scheduleInspections, trustRoutes, type ApprovalMode } from "./trust/index.ts";
 import { version } from "./version.ts";
 
 export interface Running {
@@ -97,10 +97,19 @@ export async function startServer({ config, profile, log = createLog({ level: co
   }
   const setupToken = await setup.createLink();
 
+  const peers = createPeers({
+    outbound,
+    snapshot,
+    credentials: createStoredCredentials({ vault: storage.vault, audit }),
+    version,
+    log,
+    now,
+    limits: peerLimits(config),
+    onTrouble: (server) => void servers.check(server).catch((error: unknown) => log.warn("server.check.failed", { server: server.name, error })),
+  });
   const pins = await openPins(storage);
   const mode = approvalMode(config, inbound.isLoopback);
-  const credentials = (server: ServerState) => (server.sealedHeaders === undefined ? {} : (JSON.parse(storage.vault.open({ table: "servers", column: "headers", row: server.id }, server.sealedHeaders)) as Record<string, string>));
-  const review = createReview({ storage, snapshot, audit, pins, visit: createFetch({ outbound, version, credentials }), mode, fourEyes: config.SALLYPORT_FOUR_EYES, now });
+  const review = createReview({ storage, snapshot, audit, pins, visit: createVisit(peers), mode, fourEyes: config.SALLYPORT_FOUR_EYES, now });
   const interval = config.SALLYPORT_INSPECTION_INTERVAL * 1000;
   const gate = createGate({ pins, review, mode, maxAge: 2 * interval, now, onRefused: (server, kind, name, standing) => audit.record({ type: "item.refused", subject: `server:${server.id}`, detail: { server: server.name, kind, name, standing } }) });
   const kindsOfPolicies = ["tool", "prompt", "resource"] as const;
@@ -110,7 +119,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
   const permission = createPermission({ policies, approvals, audit, now });
   const results = createResults({ mode: config.SALLYPORT_RESULT_INSPECTION, hooks: [inspectTexts, ...(config.SALLYPORT_GUARDRAIL_URL ? [httpGuardrail({ outbound, url: config.SALLYPORT_GUARDRAIL_URL })] : [])], audit });
   const access = { isGranted: (userId: string, serverId: string) => snapshot.isGranted(userId, serverId), admits: (principal: Principal, server: ServerState) => policies.admits(principal, server) };
-  const stopInspections = scheduleInspections({ snapshot, review, interval });
+  const stopInspections = scheduleInspections({ snapshot, inspect: (server) => servers.check(server), interval });
 
   const servers = createServers({
     storage,
@@ -168,16 +177,6 @@ export async function startServer({ config, profile, log = createLog({ level: co
       throw denial(decision);
     },
     onRefused: (reason, request) => audit.record({ type: "request.refused", requestId: request.id, detail: { reason } }),
-  });
-  const peers = createPeers({
-    outbound,
-    snapshot,
-    credentials: createStoredCredentials({ vault: storage.vault, audit }),
-    version,
-    log,
-    now,
-    limits: peerLimits(config),
-    onTrouble: (server) => void servers.check(server).catch((error: unknown) => log.warn("server.check.failed", { server: server.name, error })),
   });
   const onLedgerError = (error: unknown) => log.error("limits.failed", { error });
   const limiter = createLimits({

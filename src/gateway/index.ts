@@ -49,6 +49,7 @@ export { createResults } from "./results.ts";
 export { createStoredCredentials } from "./upstream/credentials.ts";
 export { peerLimits } from "./upstream/limits.ts";
 export { createPeers } from "./upstream/peers.ts";
+export { createVisit } from "./upstream/visit.ts";
 
 export interface GatewayOptions extends Omit<PassthroughOptions, "handles" | "vault"> {
   snapshot: Snapshot;

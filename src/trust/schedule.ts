@@ -1,10 +1,9 @@
 /** Inspections by the clock: every enabled server once an interval, few at a time, spread out so that they never come in a burst. */
 import type { ServerState, Snapshot } from "../snapshot/index.ts";
-import type { Review } from "./review.ts";
 
 export interface ScheduleOptions {
   snapshot: Snapshot;
-  review: Review;
+  inspect: (server: ServerState) => Promise<unknown>;
   /** Milliseconds between two inspections of one server. */
   interval: number;
   /** Inspections at once. */
@@ -12,7 +11,7 @@ export interface ScheduleOptions {
 }
 
 /** @returns a function that stops the clock. */
-export function scheduleInspections({ snapshot, review, interval, parallel = 4 }: ScheduleOptions): () => void {
+export function scheduleInspections({ snapshot, inspect, interval, parallel = 4 }: ScheduleOptions): () => void {
   let position = 0;
   let running = 0;
   let due = 0;
@@ -25,7 +24,9 @@ export function scheduleInspections({ snapshot, review, interval, parallel = 4 }
       const server: ServerState | undefined = servers[position++ % servers.length];
       if (!server) return;
       running++;
-      void review.inspect(server).finally(() => running--);
+      void inspect(server)
+        .catch(() => undefined)
+        .finally(() => running--);
     }
   }, interval / 10);
   timer.unref();

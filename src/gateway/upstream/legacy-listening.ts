@@ -99,13 +99,17 @@ export function createLegacyListening(borrow: Borrow) {
           await aborted(AbortSignal.any([lease.item.lost, leaving]));
           if (leaving.aborted) break;
           lease.giveBack(false);
-          let next: Lease<LegacySession> | undefined;
-          for (let attempt = 0; next === undefined; attempt++) {
+          for (let attempt = 0; ; attempt++) {
             if (!(await pauseFor(backoff(attempt), leaving))) return;
-            next = await borrow(who, "listen", leaving).catch(() => undefined);
+            const next = await borrow(who, "listen", leaving).catch(() => undefined);
+            const attached = next && (await attach(next.item, filter, leaving).catch(() => undefined));
+            if (next && attached) {
+              lease = next;
+              listener.filter = attached;
+              break;
+            }
+            next?.giveBack(next.item.isAlive);
           }
-          lease = next;
-          listener.filter = await attach(lease.item, filter, leaving).catch(() => listener.filter);
         }
         for (const uri of listener.filter.resourceSubscriptions ?? []) unsubscribe(lease.item, uri);
         lease.giveBack(true);

@@ -47,6 +47,8 @@ export interface Peers {
 }
 
 export interface ServerPeer extends Peer {
+  /** @param caller who finds out, where it is not known: the gateway itself unless told otherwise. */
+  eras(wanted?: Era, caller?: typeof inspector): Promise<readonly Era[]>;
   /** What is known of the eras is found out anew. */
   forget(): void;
   readonly state: { readonly circuit: Gate["state"]; readonly eras: readonly Era[] | undefined };
@@ -85,9 +87,12 @@ export function createPeers(options: PeersOptions): Peers {
   };
 }
 
-/** The gateway asking for itself: what it offers is what a plain client offers. */
-const itself: Principal = { userId: "gateway", scopes: new Set(), audience: [], tokenId: "", expiresAt: 0 };
-const forItself = (era: Era): Asking => ({ caller: itself, client: { era, protocolVersion: "2026-07-28", capabilities: {}, info: undefined }, session: undefined, requestId: "", signal: new AbortController().signal });
+/** The gateway asking on its own account. */
+export const itself: Principal = { userId: "gateway", scopes: new Set(), audience: [], tokenId: "", expiresAt: 0 };
+/** Looks at a server even while callers are kept from it: how else would it be found to be well again? */
+export const inspector: Principal = { ...itself, userId: "inspector" };
+const isGateway = (caller: Principal) => caller === itself || caller === inspector;
+const asItself = (era: Era, caller: Principal): Asking => ({ caller, client: { era, protocolVersion: "2026-07-28", capabilities: {}, info: undefined }, session: undefined, requestId: "", signal: new AbortController().signal });
 
 function createPeer(server: ServerState, { outbound, credentials, stdio, version, log, now, limits, onTrouble }: PeersOptions): ServerPeer {
   const transport = server.transport === "sse" || server.transport === "stdio" ? server.transport : "streamable-http";
@@ -96,11 +101,11 @@ function createPeer(server: ServerState, { outbound, credentials, stdio, version
   const legs = createLegs(server, transport, { outbound, stdio, version, log, now, limits });
   const unbroken = new AbortController().signal;
 
-  const run = async <T>(asking: Asking, method: string, work: (leg: Leg, context: Context) => Promise<T>, isForItself = false): Promise<T> => {
+  const run = async <T>(asking: Asking, method: string, work: (leg: Leg, context: Context) => Promise<T>): Promise<T> => {
     const deadline = createDeadline(limits, asking.signal);
     let leave: () => void = () => undefined;
     try {
-      leave = await gate.enter(deadline.signal);
+      if (asking.caller !== inspector) leave = await gate.enter(deadline.signal);
       // A call that waits for its client occupies nothing.
       const clock: Deadline = {
         ...deadline,
@@ -110,7 +115,7 @@ function createPeer(server: ServerState, { outbound, credentials, stdio, version
         },
       };
       const { caller, client, session, requestId } = asking;
-      const context: Context = { caller, client, session, requestId, credential: await credentials(server, isForItself ? undefined : caller), deadline: clock };
+      const context: Context = { caller, client, session, requestId, credential: await credentials(server, isGateway(caller) ? undefined : caller), deadline: clock };
       for (let attempt = 0; ; attempt++) {
         try {
           const eras = await verdict.eras(client.era, (before) => legs.detect(context, client.era, before));
@@ -138,8 +143,8 @@ function createPeer(server: ServerState, { outbound, credentials, stdio, version
     get state() {
       return { circuit: gate.state, eras: verdict.known("modern") };
     },
-    async eras(wanted = "modern") {
-      return verdict.known(wanted) ?? run(forItself(wanted), "server/discover", async () => verdict.known(wanted) ?? [], true);
+    async eras(wanted = "modern", caller = itself) {
+      return verdict.known(wanted) ?? run(asItself(wanted, caller), "server/discover", async () => verdict.known(wanted) ?? []);
     },
     discover: (asking) => run(asking, "server/discover", (leg, context) => leg.discover(context)),
     async request(exchange) {

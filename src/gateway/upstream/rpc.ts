@@ -36,7 +36,8 @@ export function tooLarge(limit: number): UpstreamError {
 }
 
 const broken = (what: string) => new UpstreamError("broken", `The upstream sent ${what}`);
-const isId = (id: unknown): id is string | number => typeof id === "string" || typeof id === "number";
+/** A whole number beyond 2^53 stays as it was written, and is echoed so. */
+const isId = (id: unknown): id is string | number => typeof id === "string" || typeof id === "number" || JSON.isRawJSON(id);
 
 /** @throws UpstreamError for anything but one JSON-RPC message. */
 export function readIncoming(value: unknown): Incoming {

@@ -28,6 +28,8 @@ export interface StreamableOptions {
 const goodbye = 2000;
 const mostResumptions = 16;
 const longestRetry = 30_000;
+/** Milliseconds after which a GET that was not refused counts as open: many servers send nothing, not even headers, before the first event. */
+const unrefused = 1000;
 /** Milliseconds that the GET stream of a session stays open when nobody uses the session: a connection each is much for an upstream. */
 const lingering = 3000;
 
@@ -105,7 +107,7 @@ export async function openStreamableSession({ endpoint, credential, capabilities
     let failures = 0;
     while (!ending.aborted) {
       // A silent stream is opened anew: its other end may be long gone.
-      const clock = createDeadline({ start: limits.start, idle: limits.idle, total: Number.POSITIVE_INFINITY }, ending);
+      const clock = createDeadline({ start: limits.idle, idle: limits.idle, total: Number.POSITIVE_INFINITY }, ending);
       const began = performance.now();
       const onOpen = () => onFirst(true);
       const outcome = await endpoint.listen({ headers: [...headers, ...(lastId === undefined ? [] : ["last-event-id", lastId])], deadline: clock, onMessage: hear(), onOpen }).catch(() => undefined);
@@ -147,6 +149,7 @@ export async function openStreamableSession({ endpoint, credential, capabilities
     },
     hear() {
       hearing ??= new Promise<boolean>((resolve) => {
+        setTimeout(resolve, unrefused, true).unref();
         void keepHearing(resolve, AbortSignal.any([over.signal, deaf.signal])).finally(() => resolve(false));
       });
       return hearing;
