@@ -82,6 +82,9 @@ ${table(["Client \\ server", ...served.map((kind) => upstreamNames[kind])], cell
 
 ${notes.join("\n")}
 
+The same holds at \`/mcp\` and \`/bundles/{name}/mcp\`, where servers of different eras stand in one list (tried with a server of 2024, one of 2025
+and one of 2026 side by side).
+
 ## How it crosses
 
 ${table(["", "2025 client, 2026 server", "2026 client, 2025 server"], crossings)}
@@ -106,7 +109,7 @@ Any process that has the same SALLYPORT_ENCRYPTION_KEY goes on with a 2025 sessi
 The answer to a question is brought to the process that asked through the database. These stay with one process, so that a load balancer
 in front should route by \`Mcp-Session-Id\` where clients use them:
 
-- the GET stream, with the resources that the session follows and the events kept for resumption;
+- the GET stream, with the resources that the session follows and the events kept for resumption, and the log level that the session set;
 - \`notifications/cancelled\` for a call that runs elsewhere (the call then runs to its end);
 - a 2026 call that rests on a question of a 2025 server (the retry elsewhere is refused with -32602, and the client calls again);
 - HTTP+SSE sessions of 2024-11-05.
