@@ -140,7 +140,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
     audit.record({ type: "authorization.denied", actorId: principal.userId, requestId: request.id, subject: `server:${server.id}`, detail: { action: "change-server", needs: decision.needs } });
     throw denial(decision);
   };
-  const oauth = createOAuth({ storage, snapshot, audit, log, keys, tokens, revocations, resources, throttle, outbound, readSession: readSession ?? signingIn.sessions.read, issuer: publicUrl, profile: config.SALLYPORT_OAUTH_PROFILE, clientHosts: config.SALLYPORT_OAUTH_CLIENT_HOSTS, registration: config.SALLYPORT_OAUTH_REGISTRATION === "enabled", tokenLifetime: config.SALLYPORT_TOKEN_LIFETIME, refreshLifetime: config.SALLYPORT_REFRESH_LIFETIME, now });
+  const oauth = createOAuth({ storage, snapshot, audit, log, keys, tokens, revocations, resources, throttle, outbound, readSession: readSession ?? signingIn.sessions.read, verifyIdentityAssertion: federation.verifyIdentityAssertion, issuer: publicUrl, profile: config.SALLYPORT_OAUTH_PROFILE, clientHosts: config.SALLYPORT_OAUTH_CLIENT_HOSTS, registration: config.SALLYPORT_OAUTH_REGISTRATION === "enabled", tokenLifetime: config.SALLYPORT_TOKEN_LIFETIME, refreshLifetime: config.SALLYPORT_REFRESH_LIFETIME, now });
   let serving = true;
   const routes: Route[] = [
     ...identityRoutes({ tokens, keys, users, setup, throttle, audit, snapshot, resources, oauth, exchangeWorkloadToken: federation.exchangeWorkloadToken(tokens), passwordGrant: passwordGrantAnswers(config, inbound.isLoopback) }),
@@ -275,8 +275,9 @@ function isLocal(config: Config, listensOnLoopback: boolean): boolean {
   return listensOnLoopback && config.SALLYPORT_TRUSTED_PROXY_HOPS === 0 && loopbackHosts.includes(publicHost);
 }
 
-/** RFC 9700 section 2.4: not beyond this machine, unless asked for. */
+/** RFC 9700 section 2.4: not beyond this machine, unless asked for; nor beside FAPI 2.0, which knows no such grant. */
 function passwordGrantAnswers(config: Config, listensOnLoopback: boolean): boolean {
+  if (config.SALLYPORT_OAUTH_PROFILE === "fapi2") return config.SALLYPORT_PASSWORD_GRANT === "enabled";
   return config.SALLYPORT_PASSWORD_GRANT === "enabled" || (config.SALLYPORT_PASSWORD_GRANT === "loopback" && isLocal(config, listensOnLoopback));
 }
 

@@ -12,6 +12,8 @@ import { createApiKeys } from "./machines/api-keys.ts";
 import { machineRoutes } from "./machines/routes.ts";
 import { createServiceAccounts } from "./machines/service-accounts.ts";
 import { createWorkloadExchange, type ExchangeWorkloadToken } from "./machines/workload.ts";
+import type { VerifyIdentityAssertion } from "./oauth/grants.ts";
+import { createIdJag } from "./providers/id-jag.ts";
 import { createIssuerKeys } from "./providers/issuer-keys.ts";
 import { createPeople } from "./providers/people.ts";
 import { providerRoutes } from "./providers/routes.ts";
@@ -33,6 +35,8 @@ export interface Federation {
   readonly links: ExternalSignIn["links"];
   /** Where a browser leaves for a provider and comes back. */
   signInRoutes(startSession: SignInRoutes["startSession"]): Route[];
+  /** For clients that bring an identity provider's assertion. */
+  readonly verifyIdentityAssertion: VerifyIdentityAssertion;
   /** The JWT bearer grant. */
   exchangeWorkloadToken(tokens: Tokens): ExchangeWorkloadToken;
   close(): void;
@@ -69,6 +73,7 @@ export async function openFederation(options: FederationOptions): Promise<Federa
     routes: [...groupRoutes({ groups, users, snapshot }), ...machineRoutes({ keys: apiKeys, accounts, users, snapshot }), ...providerRoutes({ providers, issuers, accounts, snapshot, resources, guard }), ...scimRoutes({ users: createScimUsers(options), groups, snapshot, publicUrl })],
     links: signIn.links,
     signInRoutes: (startSession) => signInRoutes({ signIn, startSession }),
+    verifyIdentityAssertion: createIdJag({ entries: providers, keys, people, publicUrl: options.publicUrl, now }),
     exchangeWorkloadToken: (tokens) => createWorkloadExchange({ issuers: trusted, tokens, resources, storage, audit, now }),
     close() {
       providers.close();

@@ -27,7 +27,7 @@ const newClient = z
     if (client.grantTypes.includes("authorization_code") !== client.redirectUris.length > 0) refuse("redirectUris", "go with authorization_code, and only with that");
     if (client.authMethod === "private_key_jwt" ? (client.jwks === undefined) === (client.jwksUri === undefined) : client.jwks !== undefined || client.jwksUri !== undefined) refuse("jwks", "private_key_jwt needs either jwks or jwksUri; no other method takes them");
     if (client.grantTypes.includes("client_credentials") && (client.authMethod === "none" || client.actsAs === undefined)) refuse("actsAs", "client_credentials needs a client that authenticates, and the account that it acts as");
-    if (client.grantTypes.includes(exchangeGrantType) && client.authMethod === "none") refuse("authMethod", "token exchange needs a client that authenticates");
+    if (client.grantTypes.includes(exchangeGrantType) && (client.authMethod === "none" || client.actsAs === undefined)) refuse("actsAs", "token exchange needs a client that authenticates, and the account that acts");
     if (client.jwks?.keys.some((key) => "d" in key || "k" in key || "p" in key)) refuse("jwks", "must hold public keys only");
   });
 

@@ -13,7 +13,6 @@ import type { Snapshot } from "../../snapshot/index.ts";
 import type { Vault } from "../../storage/index.ts";
 import type { Keys } from "../keys.ts";
 import type { Resources } from "../resources.ts";
-import type { Actor } from "../tokens.ts";
 import { cliClient, secretHashOf, type Clients } from "./clients.ts";
 import type { Records } from "./records.ts";
 
@@ -38,6 +37,8 @@ export interface EngineOptions {
   tokenLifetime: number;
   refreshLifetime: number;
   extraGrants: readonly ExtraGrant[];
+  /** What an access token that is about to be saved carries besides. */
+  furtherClaims(token: object): Record<string, unknown> | undefined;
   now: () => number;
 }
 
@@ -58,8 +59,6 @@ export interface Engine {
   get(): Promise<Provider>;
   /** The token that stands behind an id which the token endpoint answered with. */
   findToken(id: string): Promise<AccessToken | ClientCredentials | undefined>;
-  /** Remembers the actor of an access token that is about to be saved. */
-  setActor(token: object, act: Actor): void;
 }
 
 export const routes = { authorization: "/authorize", token: "/token", jwks: "/.well-known/jwks.json", pushed_authorization_request: "/par", device_authorization: "/device_authorization", code_verification: "/device", revocation: "/revoke", introspection: "/introspect", registration: "/register" } as const;
@@ -73,11 +72,10 @@ const fetchesPerMinute = 60;
 const registrable = new Set(["authorization_code", "refresh_token"]);
 
 export function createEngine(options: EngineOptions): Engine {
-  const actors = new WeakMap<object, Actor>();
   let current: { kid: string; provider: Promise<Provider> } | undefined;
   const get = async (): Promise<Provider> => {
     const { kid } = await options.keys.signing();
-    if (current?.kid !== kid) current = { kid, provider: build(options, actors) };
+    if (current?.kid !== kid) current = { kid, provider: build(options) };
     return current.provider;
   };
   return {
@@ -86,11 +84,10 @@ export function createEngine(options: EngineOptions): Engine {
       const provider = await get();
       return (await provider.AccessToken.find(id)) ?? (await provider.ClientCredentials.find(id));
     },
-    setActor: (token, act) => void actors.set(token, act),
   };
 }
 
-async function build(options: EngineOptions, actors: WeakMap<object, Actor>): Promise<Provider> {
+async function build(options: EngineOptions): Promise<Provider> {
   const { issuer, profile, keys, records, clients, snapshot, resources, vault, outbound, log, clientHosts, registration, tokenLifetime, refreshLifetime, extraGrants, audit, now } = options;
   const { Provider, ExternalSigningKey, errors } = await load(log);
   const fapi = profile === "fapi2";
@@ -129,10 +126,7 @@ async function build(options: EngineOptions, actors: WeakMap<object, Actor>): Pr
     cookies: { names: { session: "session", interaction: "interaction", resume: "resume" }, keys: [vault.keyedHash("oauth-cookies", "key")], short: { signed: false, httpOnly: true, sameSite: "lax" }, long: { signed: false, httpOnly: true, sameSite: "lax" } },
     enabledJWA: { clientAuthSigningAlgValues: asymmetric as never, dPoPSigningAlgValues: ["ES256", "EdDSA", "Ed25519"] },
     expiresWithSession: async () => false,
-    extraTokenClaims: async (_ctx, token) => {
-      const act = actors.get(token);
-      return act && { act };
-    },
+    extraTokenClaims: async (_ctx, token) => options.furtherClaims(token),
     features: {
       devInteractions: { enabled: false },
       userinfo: { enabled: false },

@@ -10,7 +10,7 @@ import type { Keys } from "../keys.ts";
 import type { Resources } from "../resources.ts";
 import type { Revocations } from "../revocations.ts";
 import type { Throttle } from "../throttle.ts";
-import type { Tokens } from "../tokens.ts";
+import type { Actor, Tokens } from "../tokens.ts";
 import { createAllowedClients } from "./allowed.ts";
 import { createAuthorize } from "./authorize.ts";
 import { callProvider } from "./bridge.ts";
@@ -20,6 +20,7 @@ import { createClients } from "./clients.ts";
 import { createConsent } from "./consent.ts";
 import { createDevice } from "./device.ts";
 import { createEngine, routes, type OAuthProfile } from "./engine.ts";
+import { createGrants, type VerifyIdentityAssertion } from "./grants.ts";
 import { createMetadata } from "./metadata.ts";
 import { createRecords } from "./records.ts";
 import { oauthRoutes } from "./routes.ts";
@@ -47,6 +48,7 @@ export interface OAuthOptions {
   throttle: Throttle;
   outbound: Pick<Outbound, "fetch">;
   readSession: ReadSession;
+  verifyIdentityAssertion: VerifyIdentityAssertion | undefined;
   issuer: string;
   profile: OAuthProfile;
   clientHosts: readonly string[];
@@ -63,7 +65,10 @@ export function createOAuth(options: OAuthOptions): OAuth {
   const { storage, snapshot, audit, log, tokens, revocations, resources, throttle, readSession, profile, registration, now } = options;
   const records = createRecords({ storage, snapshot, revocations, audit, now });
   const clients = createClients({ storage, snapshot, audit, revocations, now });
-  const engine = createEngine({ ...options, records, clients, vault: storage.vault, extraGrants: [] });
+  const further = new WeakMap<object, { act?: Actor; gid?: string | undefined }>();
+  // Under FAPI 2.0 every token is bound to its client's key, which these two do not do.
+  const extraGrants = profile === "fapi2" ? [] : createGrants({ ...options, records, clients, remember: (saved, claims) => void further.set(saved, claims) });
+  const engine = createEngine({ ...options, records, clients, vault: storage.vault, extraGrants, furtherClaims: (saved) => further.get(saved) });
   const consent = createConsent({ records, clients, resources });
   const forms = createFormTokens(storage.vault);
   const token = createTokenEndpoint({ engine, tokens, records, clients, resources, snapshot, audit });

@@ -60,7 +60,8 @@ export function createTokenEndpoint({ engine, tokens, records, clients, resource
         await token?.destroy();
         return refusal("invalid_scope", "The client or its account holds none of the requested scopes");
       }
-      const grantId = "grantId" in token && token.grantId !== undefined ? records.grantHash(token.grantId) : undefined;
+      const extra = token.extra as { act?: Actor; gid?: string } | undefined;
+      const grantId = extra?.gid ?? ("grantId" in token && token.grantId !== undefined ? records.grantHash(token.grantId) : undefined);
       const issued = await tokens.issue(user, scopes, {
         audience: String(token.aud),
         clientId: token.clientId ?? "",
@@ -68,7 +69,7 @@ export function createTokenEndpoint({ engine, tokens, records, clients, resource
         grantId,
         boundTo: token.jkt,
         notAfter: token.exp,
-        act: (token.extra as { act?: Actor } | undefined)?.act,
+        act: extra?.act,
       });
       audit.record({ type: "oauth.token.issued", actorId: user.id, requestId: request.id, detail: { grant: form["grant_type"], client: token.clientId, resource: String(token.aud), scopes } });
       return output({ ...answer, body: { ...answer.body, access_token: issued.token, expires_in: issued.expiresIn, scope: [...scopes, ...String(answer.body?.["scope"] ?? "").split(" ").filter((scope) => scope === "openid")].join(" ") } });

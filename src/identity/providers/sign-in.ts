@@ -27,6 +27,7 @@ export const providerSettings = z.strictObject({
   clientId: z.string().min(1).max(500),
   clientAuth: z.enum(["client_secret_basic", "client_secret_post", "private_key_jwt"]).default("client_secret_basic"),
   scopes: z.array(z.string().regex(/^[!#-[\]-~]{1,200}$/)).max(20).default(["openid", "profile", "email"]),
+  idJag: z.boolean().default(false).describe("Accept its identity assertions (ID-JAG): it decides which clients may act for people here, without asking them"),
   ...peopleSettings,
 });
 export type ProviderSettings = z.output<typeof providerSettings>;
