@@ -41,7 +41,7 @@ async function code(): Promise<{ code: string; verifier: string }> {
   const { answer } = await authorize(world, person, begin(requestUri));
   return { code: answer.get("code") ?? "", verifier };
 }
-const redeem = async (given: { code: string; verifier: string }, changes: Record<string, string | undefined> = {}, dpop: string | undefined = undefined, jwt?: string) =>
+const redeem = async (given: { code: string; verifier: string }, changes: Record<string, string | undefined> = {}, dpop?: string, jwt?: string) =>
   post("/token", { grant_type: "authorization_code", ...(await authentication(jwt)), code: given.code, code_verifier: given.verifier, redirect_uri: callback, ...changes }, { dpop: dpop ?? (await proof("/token")) });
 
 describe("the profile", () => {
