@@ -68,7 +68,7 @@ export function bundleCommands(program: Command, cli: Cli): void {
         resources: [...resources, ...resource.map((text) => split(text, "item"))],
       };
       const created = await cli.client().call("POST", "/api/v1/bundles", bundle, body);
-      output.result(created, () => [`Made ${created.name} with ${created.tools.length} tools.`, `Clients reach it at ${created.mcpUrl}`, `Next: sallyport bundles tools ${created.name}`]);
+      output.result(created, () => [`Made ${created.name} with ${created.tools.length} ${created.tools.length === 1 ? "tool" : "tools"}.`, `Clients reach it at ${created.mcpUrl}`, `Next: sallyport bundles tools ${created.name}`]);
     });
   bundles
     .command("show <name>")
