@@ -155,7 +155,7 @@ export interface Batch {
 }
 
 export function newBatch(): Batch {
-  return { bytes: Buffer.allocUnsafe(16_384), ends: [], types: new Set(), outcomes: new Set(), actors: new Set(), subjects: new Set(), firstAt: Infinity, lastAt: 0 };
+  return { bytes: Buffer.alloc(16_384), ends: [], types: new Set(), outcomes: new Set(), actors: new Set(), subjects: new Set(), firstAt: Infinity, lastAt: 0 };
 }
 
 export function addTo(batch: Batch, { text, at, type, outcome, actorId, subject }: Queued): void {
@@ -163,7 +163,7 @@ export function addTo(batch: Batch, { text, at, type, outcome, actorId, subject 
   // A UTF-16 unit is at most three bytes of UTF-8.
   const most = start + text.length * 3;
   if (most > batch.bytes.length) {
-    const larger = Buffer.allocUnsafe(Math.max(most, batch.bytes.length * 2));
+    const larger = Buffer.alloc(Math.max(most, batch.bytes.length * 2));
     batch.bytes.copy(larger, 0, 0, start);
     batch.bytes = larger;
   }
@@ -185,7 +185,7 @@ export function append(head: Head, { bytes, ends }: Pick<Batch, "bytes" | "ends"
   const frontier = [...head.frontier];
   const nodes: Node[] = [];
   let { size, hash } = head;
-  const lines = Buffer.allocUnsafe((ends.at(-1) ?? 0) + ends.length * around);
+  const lines = Buffer.alloc((ends.at(-1) ?? 0) + ends.length * around);
   let [at, start] = [0, 0];
   for (const end of ends) {
     // The byte before a line is the zero under which leaves are hashed, and then the line break.

@@ -29,7 +29,7 @@ export function createRelay({ storage, lifetime, now }: { storage: Pick<Storage,
   let receiver: Receiver | undefined;
   const place = (id: string) => ({ table: "relayed_answers", column: "message", row: id });
 
-  const fetch = async (only: string | undefined) => {
+  const collect = async (only: string | undefined) => {
     const waiting = receiver?.waiting() ?? [];
     const sessions = (only === undefined ? waiting : waiting.filter((session) => session === only)).slice(0, most);
     if (!receiver || sessions.length === 0) return;
@@ -43,8 +43,8 @@ export function createRelay({ storage, lifetime, now }: { storage: Pick<Storage,
     }
   };
   const close = storage.onChange(async (change) => {
-    if (change === undefined) await fetch(undefined);
-    else if (change.topic === "relayed-answer") await fetch(change.ref);
+    if (change === undefined) await collect(undefined);
+    else if (change.topic === "relayed-answer") await collect(change.ref);
   });
 
   return {
