@@ -30,7 +30,7 @@ export interface MintedKey {
 }
 
 export function mintKey(): MintedKey {
-  const prefix = `sp_${encode(numberOf(5), 8).slice(-8)}`;
+  const prefix = `sp_${encode(numberOf(6), 8).slice(-8)}`;
   // 43 digits of base 62 hold 32 bytes.
   const unsealed = `${prefix}_${encode(numberOf(32), 43)}`;
   return { key: unsealed + checksum(unsealed), prefix };
