@@ -54,8 +54,8 @@ export interface RawJson {
   readonly rawJSON: string;
 }
 
-/** Within this, a text holds no number that a double would change: no 16 digits, no exponent, no negative zero. */
-const plainNumbers = /\d[\d.]{15,}|\d[eE][-+\d]|-0/;
+/** What a number that a double would change looks like where a value may begin: 16 digits, an exponent, a negative zero. */
+const oddNumber = /(?:^|[:[,\s])-?(?:\d[\d.]{15}|[\d.]{1,15}[eE])|(?:^|[:[,\s])-0/;
 
 /**
  * As `parseUntrustedJson`, but a number that a double would change (an integer beyond 2^53, more digits than it holds) comes back as `RawJson`,
@@ -64,7 +64,7 @@ const plainNumbers = /\d[\d.]{15,}|\d[eE][-+\d]|-0/;
 export function parseLosslessJson(input: Uint8Array | string, limits: Partial<JsonLimits> = {}): unknown {
   const text = typeof input === "string" ? input : decodeUtf8(input);
   const value = parseUntrustedJson(text, limits);
-  if (!plainNumbers.test(text)) return value;
+  if (!oddNumber.test(text)) return value;
   const parse = JSON.parse as (text: string, reviver: (key: string, value: unknown, context: { source?: string }) => unknown) => unknown;
   return parse(text, (_key, member, { source }) => (typeof member === "number" && source !== undefined && changes(member, source) ? JSON.rawJSON(source) : member));
 }

@@ -91,13 +91,21 @@ function createFollower(wanted: Wanted, replace: Replace) {
           const target = isName ? undefined : here();
           const as = typeof target === "string" ? target : undefined;
           const needed = as !== undefined || (isName && container?.wanted !== undefined);
+          if (isName) expectName = false;
+          slashes = 0;
+          // Nearly always the string ends within its piece and is not replaced.
+          const end = as === undefined ? endOfString(chunk, at + 1) : -1;
+          if (end !== -1) {
+            if (needed && container) container.name = nameOf(chunk.subarray(at, end + 1));
+            at = end + 1;
+            continue;
+          }
           open = { held: needed ? [chunk.subarray(at, at + 1)] : undefined, size: 1, as, isName };
           slashes = 0;
           if (as !== undefined) {
             if (at > emitted) emit(chunk.subarray(emitted, at));
             emitted = at + 1;
           }
-          if (isName) expectName = false;
         } else if (code === 0x7b || code === 0x5b) {
           const inner = here();
           stack.push({ wanted: typeof inner === "object" ? inner : undefined, array: code === 0x5b, name: undefined });
@@ -135,6 +143,11 @@ function createFollower(wanted: Wanted, replace: Replace) {
       search = at + 1;
     }
   }
+}
+
+/** Names that are wanted are plain ASCII: only escapes need a parser. */
+function nameOf(quoted: Buffer): string | undefined {
+  return quoted.includes(backslash) ? stringOf([quoted]) : quoted.toString("latin1", 1, quoted.length - 1);
 }
 
 function stringOf(held: Buffer[]): string | undefined {
