@@ -26,7 +26,7 @@ export interface Called {
 }
 
 export interface Upstreams {
-  peer(url: string, transport?: "streamable-http" | "sse", name?: string): ServerPeer;
+  peer(url: string, transport?: ServerPeer["transport"], name?: string): ServerPeer;
   exchange(method: string, params?: JsonObject, asked?: Asked): Exchange & { notified: Notification[]; questions: InputRequest[] };
   call(peer: ServerPeer, method: string, params?: JsonObject, asked?: Asked): Promise<Called>;
   tool(peer: ServerPeer, name: string, args?: JsonObject, asked?: Asked): Promise<Called & { text: string }>;
