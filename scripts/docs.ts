@@ -11,7 +11,7 @@ export function generatedPages(): Record<string, string> {
     "docs/audit-event.schema.json": eventSchemaDocument(),
     "docs/audit-events.md": eventsPage(),
     "docs/configuration.md": configurationPage(),
-    "docs/cli.md": manualPage(createProgram({} as Cli, () => Promise.reject(new Error("not here")))),
+    "docs/cli.md": manualPage(createProgram({} as Cli, () => Promise.reject(new Error("not here")), () => ({ namespaces: false, limits: false, diesWithGateway: false, missing: [] }))),
   };
 }
 

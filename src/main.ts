@@ -5,7 +5,7 @@
 import { resolve } from "node:path";
 import { openAudit, auditRoutes } from "./audit/index.ts";
 import type { Config } from "./config/index.ts";
-import { bundleRoutes, createBundles, createEndpoints, createGateway, createLimitRules, createLimits, createLocalLedger, createPeers, createPermission, createResults, createSharedLedger, createStoredCredentials, createVisit, createToolGate, frontLimits, limitRoutes, peerLimits } from "./gateway/index.ts";
+import { bundleRoutes, createAllowList, createBundles, createEndpoints, createGateway, createLimitRules, createLimits, createLocalLedger, createOpenApi, createPeers, createPermission, createResults, createSharedLedger, createStdio, createStoredCredentials, createVisit, createToolGate, detectConfinement, frontLimits, limitRoutes, peerLimits, readForRegistration, stdioLimits, type Peer } from "./gateway/index.ts";
 import { createFactors, createResources, createSetup, createSigningIn, createThrottle, createTokens, createUsers, hasFactor, identityRoutes, openFederation, openKeys, openRevocations, createOAuth, resourceMetadataRoutes, type ReadSession, type Tokens } from "./identity/index.ts";
 import { newId } from "./kernel/ids.ts";
 import type { Log } from "./kernel/log.ts";
@@ -19,7 +19,7 @@ import type { Principal } from "./kernel/principal.ts";
 import type { RequestInfo, Route } from "./net/route.ts";
 import { createLog, createMetrics, opsRoutes } from "./ops/index.ts";
 import { authorize, createApprovals, denial, openPolicies, policyRoutes } from "./policy/index.ts";
-import { createSearch, createServers, registryRoutes } from "./registry/index.ts";
+import { createSearch, createServers, registryRoutes, storedDocument } from "./registry/index.ts";
 import { openSnapshot, type ServerState } from "./snapshot/index.ts";
 import { openStorage, type Storage } from "./storage/index.ts";
 import { createGate, createReview, httpGuardrail, inspectTexts, openPins, scheduleInspections, trustRoutes, type ApprovalMode } from "./trust/index.ts";
@@ -97,19 +97,28 @@ export async function startServer({ config, profile, log = createLog({ level: co
   }
   const setupToken = await setup.createLink();
 
+  const allow = createAllowList(config.SALLYPORT_STDIO_ALLOW);
+  for (const { name, reason } of allow.refused) log.warn("stdio.allow.refused", { reason: `${name} ${reason}` });
+  const environment = (server: ServerState) => (server.sealedEnvironment === undefined ? {} : (JSON.parse(storage.vault.open({ table: "servers", column: "environment", row: server.id }, server.sealedEnvironment)) as Record<string, string>));
+  const stdio = createStdio({ allow, limits: stdioLimits(config), sandbox: config.SALLYPORT_STDIO_SANDBOX, environment, hidden: [dataDir], log });
+  const stored = createStoredCredentials({ vault: storage.vault, audit });
+  const compile = { bytes: config.SALLYPORT_OPENAPI_DOCUMENT_LIMIT, operations: config.SALLYPORT_OPENAPI_OPERATIONS };
+  const openapi = createOpenApi({ outbound, snapshot, document: (serverId) => storedDocument(storage, serverId), credentials: stored, compile, limits: peerLimits(config), version });
   const peers = createPeers({
     outbound,
     snapshot,
-    credentials: createStoredCredentials({ vault: storage.vault, audit }),
+    credentials: stored,
     version,
     log,
     now,
     limits: peerLimits(config),
+    stdio: (server) => stdio.openStdio(server),
     onTrouble: (server) => void servers.check(server).catch((error: unknown) => log.warn("server.check.failed", { server: server.name, error })),
   });
   const pins = await openPins(storage);
   const mode = approvalMode(config, inbound.isLoopback);
-  const review = createReview({ storage, snapshot, audit, pins, visit: createVisit(peers), mode, fourEyes: config.SALLYPORT_FOUR_EYES, now });
+  const peerOf = (server: ServerState): Peer => (server.transport === "openapi" ? openapi.createOpenApiTarget(server) : peers.of(server));
+  const review = createReview({ storage, snapshot, audit, pins, visit: createVisit({ of: peerOf }), mode, fourEyes: config.SALLYPORT_FOUR_EYES, now });
   const interval = config.SALLYPORT_INSPECTION_INTERVAL * 1000;
   const gate = createGate({ pins, review, mode, maxAge: 2 * interval, now, onRefused: (server, kind, name, standing) => audit.record({ type: "item.refused", subject: `server:${server.id}`, detail: { server: server.name, kind, name, standing } }) });
   const kindsOfPolicies = ["tool", "prompt", "resource"] as const;
@@ -132,8 +141,15 @@ export async function startServer({ config, profile, log = createLog({ level: co
       return ok ? { status: "reachable", tools: tools.slice(0, 2000) } : { status: "unreachable", ...(error === undefined ? {} : { detail: error }) };
     },
     search: createSearch(snapshot),
+    transports: { isAllowedCommand: (command) => allow.fileOf(command) !== undefined, readDocument: (source) => readForRegistration(source, { outbound, compile }) },
     now,
   });
+  const requireCommand = (principal: Principal, request: RequestInfo) => {
+    const decision = authorize(snapshot, principal, { kind: "route", scopes: ["admin"] });
+    if (decision.allowed) return;
+    audit.record({ type: "authorization.denied", actorId: principal.userId, requestId: request.id, detail: { action: "register-command", needs: decision.needs } });
+    throw denial(decision);
+  };
   const requireChange = (principal: Principal, server: ServerState, request: RequestInfo) => {
     const decision = authorize(snapshot, principal, { kind: "change-server", server });
     if (decision.allowed) return;
@@ -149,7 +165,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
     ...federation.signInRoutes(signingIn.sessions.start),
     ...signingIn.routes,
     ...resourceMetadataRoutes({ resources, issuer: publicUrl }),
-    ...registryRoutes({ servers, snapshot, users, publicUrl, requireChange }),
+    ...registryRoutes({ servers, snapshot, users, publicUrl, requireChange, requireCommand }),
     ...trustRoutes({ review, pins, snapshot, requireChange }),
     ...policyRoutes({ policies, approvals, snapshot, itemsOf }),
     ...bundleRoutes({ bundles: createBundles({ storage, snapshot, audit, now }), users, snapshot, audit, publicUrl, statusOf: (...about) => endpoints.statusOf(...about) }),
@@ -196,7 +212,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
     results,
     trust: gate,
     limits: limiter,
-    peer: (server) => peers.of(server),
+    peer: peerOf,
     version,
     now,
     discover: config.SALLYPORT_TOOL_DISCOVERY,
@@ -220,7 +236,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
     log,
     now,
     limits: frontLimits(config),
-    peer: (server) => peers.of(server),
+    peer: peerOf,
     target: endpoints.target,
     limiter,
     bodyLimit: config.SALLYPORT_BODY_LIMIT,
@@ -250,6 +266,8 @@ export async function startServer({ config, profile, log = createLog({ level: co
       await inbound.stop(graceMilliseconds);
       audit.record({ type: "server.stopped" });
       await peers.close();
+      await stdio.close();
+      await openapi.close();
       await limiter.close();
       await audit.close();
       await outbound.close();
@@ -285,10 +303,10 @@ function passwordGrantAnswers(config: Config, listensOnLoopback: boolean): boole
 function approvalMode(config: Config, listensOnLoopback: boolean): (server: ServerState) => ApprovalMode {
   const { SALLYPORT_APPROVAL: chosen } = config;
   const local = isLocal(config, listensOnLoopback);
-  return (server) => (chosen !== "auto" ? chosen : local && loopbackHosts.includes(new URL(server.url).hostname) ? "clean" : "required");
+  return (server) => (chosen !== "auto" ? chosen : local && (server.transport === "stdio" || loopbackHosts.includes(new URL(server.url).hostname)) ? "clean" : "required");
 }
 
 if (import.meta.main) {
   const { runCommandLine } = await import("./cli/index.ts");
-  await runCommandLine(process.argv.slice(2), { startServer });
+  await runCommandLine(process.argv.slice(2), { startServer, detectConfinement });
 }

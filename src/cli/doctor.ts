@@ -1,6 +1,6 @@
 /** `doctor`: looks for what is unsafe or broken, says why, and how to mend it. */
 import { existsSync, statfsSync, statSync } from "node:fs";
-import { delimiter, join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { styleText } from "node:util";
 import type { Command } from "commander";
 import { readConfig, ConfigError, type Config } from "../config/index.ts";
@@ -15,7 +15,10 @@ interface Finding {
   fix?: string;
 }
 
-export function doctorCommand(program: Command, cli: Cli): void {
+/** What this host does to confine local servers, tried. */
+export type DetectConfinement = () => { namespaces: boolean; limits: boolean; diesWithGateway: boolean; missing: readonly string[] };
+
+export function doctorCommand(program: Command, cli: Cli, detectConfinement: DetectConfinement): void {
   const { output } = cli;
   program
     .command("doctor")
@@ -32,7 +35,7 @@ export function doctorCommand(program: Command, cli: Cli): void {
         findings.push(...error.lines.map((line): Finding => ({ check: "configuration", status: "fail", detail: line, fix: "docs/configuration.md explains every setting" })));
       }
       if (config) findings.push(...binding(config), dataFolder(config), diskSpace(config), ...exposure(config));
-      findings.push(sandbox(environment["PATH"] ?? ""), await reachable(cli));
+      findings.push(sandbox(detectConfinement(), config), await reachable(cli));
       const failed = findings.some(({ status }) => status === "fail");
       output.result({ ok: !failed, findings }, () => [
         ...findings.flatMap(({ check, status, detail, fix }) => [`${styleText(status === "ok" ? "green" : status === "warn" ? "yellow" : "red", status.padEnd(4))}  ${check.padEnd(14)}  ${detail}`, ...(fix ? [`${" ".repeat(22)}${styleText("dim", `fix: ${fix}`)}`] : [])]),
@@ -83,9 +86,18 @@ function exposure(config: Config): Finding[] {
   ];
 }
 
-function sandbox(path: string): Finding {
-  const tools = ["bwrap", "unshare"].filter((tool) => path.split(delimiter).some((folder) => folder !== "" && existsSync(join(folder, tool))));
-  return tools.length > 0 ? { check: "sandbox", status: "ok", detail: `${tools.join(", ")} available` } : { check: "sandbox", status: "warn", detail: "neither bwrap nor unshare is installed", fix: "install bubblewrap to isolate local servers" };
+function sandbox({ namespaces, limits, diesWithGateway, missing }: ReturnType<DetectConfinement>, config: Config | undefined): Finding {
+  const off = config?.SALLYPORT_STDIO_SANDBOX === "off";
+  const inForce = [
+    namespaces && !off ? "namespaces (read-only files, no network unless allowed, no foreign processes)" : undefined,
+    limits ? "limits of memory, processor time and files" : undefined,
+    diesWithGateway ? "end with the gateway" : undefined,
+  ].filter((text) => text !== undefined);
+  const detail = `for stdio servers: ${inForce.join("; ") || "nothing"}${missing.length > 0 ? `. Missing: ${missing.join("; ")}` : ""}${off ? ". Namespaces are switched off" : ""}`;
+  if (namespaces && limits && !off) return { check: "sandbox", status: "ok", detail };
+  const isUsed = config !== undefined && config.SALLYPORT_STDIO_ALLOW.length > 0;
+  const status = config?.SALLYPORT_STDIO_SANDBOX === "required" && isUsed ? "fail" : "warn";
+  return { check: "sandbox", status, detail, fix: off ? "unset SALLYPORT_STDIO_SANDBOX" : "install util-linux and allow user namespaces, or run no stdio servers" };
 }
 
 async function reachable(cli: Cli): Promise<Finding> {

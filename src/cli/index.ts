@@ -11,7 +11,7 @@ import { bundleCommands } from "./bundles.ts";
 import { callCommands } from "./call.ts";
 import { createApiClient, type ApiClient } from "./client.ts";
 import { configCommand } from "./config.ts";
-import { doctorCommand } from "./doctor.ts";
+import { doctorCommand, type DetectConfinement } from "./doctor.ts";
 import { groupCommands } from "./groups.ts";
 import { machineCommands } from "./machines.ts";
 import { limitCommands } from "./limits.ts";
@@ -36,7 +36,7 @@ export interface Cli {
 }
 
 /** Every command, for running and for the documentation. */
-export function createProgram(cli: Cli, startServer: StartServer): Command {
+export function createProgram(cli: Cli, startServer: StartServer, detectConfinement: DetectConfinement): Command {
   const program = new Command("sallyport")
     .description("A secure-by-default registry and gateway for MCP servers")
     .version(version)
@@ -47,7 +47,7 @@ export function createProgram(cli: Cli, startServer: StartServer): Command {
   program.command("start").description("Run on this machine with generated local secrets (what npm start does)").action(() => serve("local", startServer, cli.output));
   program.command("serve").description("Run in production: every secret comes from the environment").action(() => serve("production", startServer, cli.output));
   configCommand(program, cli);
-  doctorCommand(program, cli);
+  doctorCommand(program, cli, detectConfinement);
   sessionCommands(program, cli);
   serverCommands(program, cli);
   bundleCommands(program, cli);
@@ -69,7 +69,7 @@ function allCommands(command: Command): Command[] {
   return command.commands.flatMap((child) => [child, ...allCommands(child)]);
 }
 
-export async function runCommandLine(argv: readonly string[], { startServer }: { startServer: StartServer }): Promise<void> {
+export async function runCommandLine(argv: readonly string[], { startServer, detectConfinement }: { startServer: StartServer; detectConfinement: DetectConfinement }): Promise<void> {
   const output = createOutput({ out: (text) => process.stdout.write(text), err: (text) => process.stderr.write(text), columns: process.stdout.isTTY ? process.stdout.columns : undefined, interactive: process.stderr.isTTY });
   output.json = argv.includes("--json");
   // Whoever reads the output may have read enough (`| head`).
@@ -78,7 +78,7 @@ export async function runCommandLine(argv: readonly string[], { startServer }: {
     const url = optionValue(argv, "--url");
     const environment = readCliEnvironment();
     const cli: Cli = { output, ask: createAsk(), environment, client: () => createApiClient(environment, url?.replace(/\/$/, "")), serverEnvironment };
-    const program = createProgram(cli, startServer).configureOutput({ writeErr: (text) => void process.stderr.write(text) });
+    const program = createProgram(cli, startServer, detectConfinement).configureOutput({ writeErr: (text) => void process.stderr.write(text) });
     await program.parseAsync(argv.filter((argument) => argument !== "--json"), { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;

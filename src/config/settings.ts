@@ -77,6 +77,9 @@ export const settings = {
   SALLYPORT_GUARDRAIL_URL: setting({ group: "Upstream servers", schema: httpUrl, description: "A guardrail that judges results besides the built-in one: it is sent {server, method, name, texts} and answers {effect, findings}. Its host must be reachable under SALLYPORT_UPSTREAM_ALLOW like any other; when it does not answer, results count as 'block'." }),
   SALLYPORT_INSPECTION_INTERVAL: setting({ group: "Upstream servers", default: "300", schema: integer(1, 86_400), description: "Seconds between two inspections of a server. What has not been verified for twice as long is not called." }),
 
+  SALLYPORT_STDIO_ALLOW: setting({ group: "Upstream servers", default: "", schema: list, description: "Programs that stdio servers may run, comma-separated: absolute paths, or bare names that are looked for beside our own Node.js and in /usr/local/bin, /usr/bin and /bin. Never a shell. Empty: no stdio servers." }),
+  SALLYPORT_STDIO_SANDBOX: setting({ group: "Upstream servers", default: "auto", schema: z.enum(["auto", "required", "off"]), description: "Namespaces around stdio servers (read-only file systems, no network unless allowed, no foreign processes): 'auto' where the host has them, 'required' starts nothing without, 'off' never. 'sallyport doctor' says what is in force." }),
+
   SALLYPORT_BODY_LIMIT: setting({ group: "Limits", default: "1048576", schema: integer(1024, 104_857_600), description: "Largest request body, in bytes." }),
   SALLYPORT_UPSTREAM_TIMEOUT: setting({ group: "Limits", default: "30", schema: integer(1, 3600), description: "Seconds until an upstream server must have started its answer." }),
   SALLYPORT_STREAM_IDLE_TIMEOUT: setting({ group: "Limits", default: "300", schema: integer(1, 86_400), description: "Seconds that a response stream may stay silent." }),
@@ -99,6 +102,14 @@ export const settings = {
   SALLYPORT_CALLS_PER_SESSION: setting({ group: "Limits", default: "64", schema: integer(1, 100_000), description: "Requests of one session that may run at once." }),
   SALLYPORT_SUBSCRIPTIONS: setting({ group: "Limits", default: "256", schema: integer(1, 100_000), description: "Resources that one session or subscription may follow." }),
   SALLYPORT_BATCH_LIMIT: setting({ group: "Limits", default: "50", schema: integer(1, 10_000), description: "Messages in one batch (2025-03-26 only)." }),
+  SALLYPORT_STDIO_CHILDREN: setting({ group: "Limits", default: "64", schema: integer(1, 10_000), description: "Processes of stdio servers in all." }),
+  SALLYPORT_STDIO_CHILDREN_PER_USER: setting({ group: "Limits", default: "16", schema: integer(1, 10_000), description: "Processes of stdio servers that one user's calls may hold." }),
+  SALLYPORT_STDIO_CHILDREN_PER_SERVER: setting({ group: "Limits", default: "16", schema: integer(1, 10_000), description: "Processes of one stdio server." }),
+  SALLYPORT_STDIO_MEMORY: setting({ group: "Limits", default: "512", schema: integer(16, 1_048_576), description: "MiB that one process of a stdio server, with all it starts, may occupy." }),
+  SALLYPORT_STDIO_CPU: setting({ group: "Limits", default: "3600", schema: integer(1, 31_536_000), description: "Seconds of processor time of one process of a stdio server." }),
+  SALLYPORT_STDIO_FILES: setting({ group: "Limits", default: "512", schema: integer(32, 1_048_576), description: "Files that one process of a stdio server may have open." }),
+  SALLYPORT_OPENAPI_DOCUMENT_LIMIT: setting({ group: "Limits", default: "4194304", schema: integer(1024, 104_857_600), description: "Largest OpenAPI document, in bytes." }),
+  SALLYPORT_OPENAPI_OPERATIONS: setting({ group: "Limits", default: "500", schema: integer(1, 10_000), description: "Operations of one OpenAPI document that may become tools; a document with more is refused." }),
 
   SALLYPORT_AUDIT_BODIES: setting({ group: "Audit", default: "no", schema: yes, description: "Keep what tool calls carry, sealed, for those with the scope audit:read. The rest of the audit trail never has it." }),
   SALLYPORT_AUDIT_RETENTION_DAYS: setting({ group: "Audit", default: "0", schema: integer(0, 36_500), description: "Days after which audit events are removed, under a signed checkpoint; 0 keeps them all." }),

@@ -122,7 +122,7 @@ export interface Target {
 
 /** One upstream server as a target. */
 export interface Peer extends Target {
-  readonly transport: "streamable-http" | "sse" | "stdio";
+  readonly transport: "streamable-http" | "sse" | "stdio" | "openapi";
   /**
    * The eras that the upstream speaks, known or detected now. Where it speaks the client's over Streamable HTTP, bytes pass through and the
    * target is not asked; otherwise it is reached in the client's era if it can be, else in the one it has.

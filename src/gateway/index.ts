@@ -50,6 +50,11 @@ export { createStoredCredentials } from "./upstream/credentials.ts";
 export { peerLimits } from "./upstream/limits.ts";
 export { createPeers } from "./upstream/peers.ts";
 export { createVisit } from "./upstream/visit.ts";
+export { readForRegistration } from "./upstream/openapi/registration.ts";
+export { createOpenApi } from "./upstream/openapi/target.ts";
+export { createAllowList } from "./upstream/stdio/allow.ts";
+export { detectConfinement } from "./upstream/stdio/sandbox.ts";
+export { createStdio, stdioLimits } from "./upstream/stdio/supervisor.ts";
 
 export interface GatewayOptions extends Omit<PassthroughOptions, "handles" | "vault"> {
   snapshot: Snapshot;

@@ -6,7 +6,7 @@ import { etag, etagOf, revisionOf } from "../net/etag.ts";
 import { route, type RequestInfo, type Route, type RouteOutput } from "../net/route.ts";
 import type { ServerState, Snapshot } from "../snapshot/index.ts";
 import type { Users } from "../identity/index.ts";
-import { listQuery, server, serverCreate, serverName, serverPage, serverPatch, serverReplace, type ServerView } from "./schema.ts";
+import { commandMembers, listQuery, server, serverCreate, serverName, serverPage, serverPatch, serverReplace, type ServerView } from "./schema.ts";
 import type { Servers } from "./servers.ts";
 
 export interface RegistryRoutes {
@@ -16,6 +16,8 @@ export interface RegistryRoutes {
   publicUrl: string;
   /** @throws Problem 403 when the caller may not change this server. */
   requireChange(principal: Principal, server: ServerState, request: RequestInfo): void;
+  /** @throws Problem 403 when the caller may not decide what runs on this machine. */
+  requireCommand(principal: Principal, request: RequestInfo): void;
 }
 
 const named = z.strictObject({ name: serverName });
@@ -23,7 +25,7 @@ const namedUser = z.strictObject({ name: serverName, username: z.string().min(1)
 const missing = { 404: { description: "No such server" } };
 const stale = { 412: { description: "If-Match names an older revision" } };
 
-export function registryRoutes({ servers, snapshot, users, publicUrl, requireChange }: RegistryRoutes): Route[] {
+export function registryRoutes({ servers, snapshot, users, publicUrl, requireChange, requireCommand }: RegistryRoutes): Route[] {
   const view = (state: ServerState): ServerView => present(state, publicUrl);
   // A state never changes, so what a reader gets of it is made, validated and stripped once.
   const texts = new WeakMap<ServerState, string>();
@@ -68,6 +70,7 @@ export function registryRoutes({ servers, snapshot, users, publicUrl, requireCha
       body: { type: "json", schema: serverCreate },
       responses: { 201: { description: "Registered", schema: server, headers: { ...etag, location: "Its address" } }, 409: { description: "The name is taken" } },
       async handler({ body, principal, request }) {
+        if (body.transport === "stdio") requireCommand(principal, request);
         const state = await servers.create(body, by(principal, request));
         return shown(201, state, { location: `/api/v1/servers/${state.name}` });
       },
@@ -96,8 +99,14 @@ export function registryRoutes({ servers, snapshot, users, publicUrl, requireCha
       async handler({ params, body, principal, request }) {
         const state = changeable(params.name, principal, request);
         if (body.name !== undefined && body.name !== state.name) throw problem("invalid", { detail: "name: cannot be changed", errors: [{ field: "name", message: "Cannot be changed" }] });
-        const { name: _name, authMode, ...fields } = body;
-        const full = { ...fields, title: fields.title ?? null, description: fields.description ?? null, headers: fields.headers ?? null, ...(authMode ? { authMode } : {}) };
+        const { name: _name, ...fields } = body;
+        const prose = { title: fields.title ?? null, description: fields.description ?? null };
+        if (fields.transport === "stdio") {
+          requireCommand(principal, request);
+          return shown(200, await servers.change(state, { ...fields, ...prose, env: fields.env ?? null, cwd: fields.cwd ?? null }, revisionOf(request, state), by(principal, request)));
+        }
+        const { authMode, transport = "streamable-http" } = fields;
+        const full = { ...fields, ...prose, transport, headers: fields.headers ?? null, ...(authMode ? { authMode } : {}) };
         return shown(200, await servers.change(state, full, revisionOf(request, state), by(principal, request)));
       },
     }),
@@ -113,6 +122,7 @@ export function registryRoutes({ servers, snapshot, users, publicUrl, requireCha
       responses: { 200: { description: "As changed", schema: server, headers: etag }, ...missing, ...stale },
       async handler({ params, body, principal, request }) {
         const state = changeable(params.name, principal, request);
+        if (commandMembers.some((member) => body[member] !== undefined)) requireCommand(principal, request);
         if (Object.keys(body).length === 0) throw problem("invalid", { detail: "Nothing to change", errors: [{ field: "body", message: "Give at least one field" }] });
         return shown(200, await servers.change(state, body, revisionOf(request, state), by(principal, request)));
       },
@@ -217,6 +227,8 @@ function present(state: ServerState, publicUrl: string): ServerView {
     transport: state.transport,
     authMode: state.authMode,
     hasHeaders: state.sealedHeaders !== undefined,
+    stdio: state.stdio ? { command: state.stdio.command, args: [...state.stdio.args], cwd: state.stdio.directory ?? null, network: state.stdio.network, hasEnv: state.sealedEnvironment !== undefined } : null,
+    openapi: state.openapi ?? null,
     ownerId: state.ownerId,
     enabled: state.enabled,
     state: { status: state.state as ServerView["state"]["status"], detail: state.stateDetail ?? null, checkedAt: state.checkedAt === undefined ? null : new Date(state.checkedAt).toISOString() },

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { parseUpstreamUrl } from "../net/guard.ts";
 import { Problem } from "../kernel/problem.ts";
+import { checkArguments, commandFields } from "./command.ts";
 
 /** Names that would read as something else in paths, lists or objects. */
 const reserved = new Set(["all", "none", "any", "me", "new", "self", "__proto__", "constructor", "prototype", "tostring", "valueof", "hasownproperty", "__definegetter__", "__definesetter__", "__lookupgetter__", "__lookupsetter__"]);
@@ -34,7 +35,8 @@ const prose = (max: number) => z.string().max(max).regex(/^[^\u0000-\u0008\u000B
 const tag = z.string().min(1).max(50).regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]*$/, "must be letters, digits and . _ -").transform((text) => text.toLowerCase());
 const tags = z.array(tag).max(20).transform((list) => [...new Set(list)]);
 
-export const transports = ["streamable-http", "sse"] as const;
+const httpTransports = ["streamable-http", "sse"] as const;
+export const transports = [...httpTransports, "stdio", "openapi"] as const;
 export const authModes = ["none", "headers"] as const;
 
 /** Hop-by-hop, framing and protocol headers are the gateway's own (RFC 9110 section 7.6.1). */
@@ -47,20 +49,36 @@ const headers = z
   .refine((record) => Object.keys(record).length <= 20, "at most 20 headers")
   .refine((record) => new Set(Object.keys(record).map((name) => name.toLowerCase())).size === Object.keys(record).length, "header names repeat");
 
-const optionalFields = {
+const sharedFields = {
   title: prose(200).optional(),
   description: prose(5000).optional(),
   tags: tags.default([]),
-  transport: z.enum(transports).default("streamable-http"),
-  authMode: z.enum(authModes).optional().describe("'headers' sends the stored headers to the upstream; the default follows from whether headers are given"),
-  headers: headers.optional().describe("Write-only credentials for the upstream, sealed at rest; never returned"),
   enabled: z.boolean().default(true),
 };
+const credentialFields = {
+  authMode: z.enum(authModes).optional().describe("'headers' sends the stored headers to the upstream; the default follows from whether headers are given"),
+  headers: headers.optional().describe("Write-only credentials for the upstream, sealed at rest; never returned"),
+};
+/** The longest document is the setting's to say, after its address has been fetched; what is sent inline is within the body limit too. */
+const openapi = z.union([z.string().min(1).max(104_857_600), z.record(z.string(), z.unknown())]);
+const httpFields = { url: serverUrl, ...sharedFields, ...credentialFields, transport: z.enum(httpTransports).optional().describe("Default: streamable-http") };
+const stdioFields = { ...sharedFields, ...commandFields, transport: z.literal("stdio").describe("A local process that speaks MCP over its standard streams") };
+const openapiFields = {
+  url: serverUrl.describe("Base URL of the API; nothing beyond it is ever called"),
+  ...sharedFields,
+  ...credentialFields,
+  openapi: openapi.describe("OpenAPI 3.0 or 3.1 document: its address, its text (JSON or YAML), or the JSON object itself"),
+  transport: z.literal("openapi").describe("A REST API whose operations become tools"),
+};
 
-export const serverCreate = z.strictObject({ name: newName, url: serverUrl, ...optionalFields });
+export const serverCreate = z.discriminatedUnion("transport", [z.strictObject({ name: newName, ...httpFields }), z.strictObject({ name: newName, ...stdioFields }).superRefine(checkArguments), z.strictObject({ name: newName, ...openapiFields })]);
 
-/** PUT: everything but the name; absent optional members take their defaults, absent headers are removed. */
-export const serverReplace = z.strictObject({ name: serverName.optional(), url: serverUrl, ...optionalFields });
+/** PUT: everything but the name; absent optional members take their defaults, absent headers and variables are removed. */
+export const serverReplace = z.discriminatedUnion("transport", [
+  z.strictObject({ name: serverName.optional(), ...httpFields }),
+  z.strictObject({ name: serverName.optional(), ...stdioFields }).superRefine(checkArguments),
+  z.strictObject({ name: serverName.optional(), ...openapiFields }),
+]);
 
 /** PATCH (RFC 7396 in spirit): absent members stay; null clears. */
 export const serverPatch = z.strictObject({
@@ -72,7 +90,16 @@ export const serverPatch = z.strictObject({
   authMode: z.enum(authModes).optional(),
   headers: headers.nullable().optional(),
   enabled: z.boolean().optional(),
+  command: commandFields.command.optional(),
+  args: commandFields.args.unwrap().optional(),
+  env: commandFields.env.nullable(),
+  cwd: commandFields.cwd.nullable(),
+  network: z.boolean().optional(),
+  openapi: openapi.optional(),
 });
+
+/** What only a stdio server has. */
+export const commandMembers = ["command", "args", "env", "cwd", "network"] as const;
 
 export type ServerCreate = z.output<typeof serverCreate>;
 export type ServerPatch = z.output<typeof serverPatch>;
@@ -87,6 +114,11 @@ export const server = z.object({
   transport: z.string(),
   authMode: z.string(),
   hasHeaders: z.boolean().describe("Whether upstream credentials are stored; their names and values are not returned"),
+  stdio: z
+    .object({ command: z.string(), args: z.array(z.string()), cwd: z.string().nullable(), network: z.boolean(), hasEnv: z.boolean().describe("Whether environment variables are stored; their names and values are not returned") })
+    .nullable()
+    .describe("What a stdio server runs, in full"),
+  openapi: z.object({ source: z.string().describe("Address that the document was read from, or 'inline'"), digest: z.string() }).nullable(),
   ownerId: z.string(),
   enabled: z.boolean(),
   state: z.object({ status: z.enum(["unknown", "reachable", "unreachable"]), detail: z.string().nullable(), checkedAt: z.string().nullable() }),

@@ -3,13 +3,15 @@
  * A change carries the revision it was based on; the database decides who was first.
  */
 import type { Audit } from "../audit/index.ts";
+import { createHash } from "node:crypto";
 import { newId } from "../kernel/ids.ts";
 import { problem } from "../kernel/problem.ts";
 import type { Principal } from "../kernel/principal.ts";
 import type { Guard } from "../net/guard.ts";
 import type { ServerState, Snapshot } from "../snapshot/index.ts";
 import type { Storage, Write } from "../storage/index.ts";
-import type { ListQuery, ServerCreate, ServerPatch, Sort } from "./schema.ts";
+import { unsafeArgument, type CommandLine } from "./command.ts";
+import { commandMembers, type ListQuery, type ServerCreate, type ServerPatch, type Sort } from "./schema.ts";
 import type { SearchIndex } from "./search.ts";
 
 export interface ProbeResult {
@@ -38,6 +40,17 @@ export interface Servers {
   check(server: ServerState): Promise<ServerState>;
 }
 
+/** What the gateway says of transports beyond HTTP, before anything of them is stored. */
+export interface Transports {
+  /** Whether the operator lets this program be started. */
+  isAllowedCommand(command: string): boolean;
+  /**
+   * The text of an OpenAPI document, fetched if it is an address, that has been read and can be served.
+   * @throws Problem 422 when it cannot.
+   */
+  readDocument(source: string): Promise<string>;
+}
+
 export interface By {
   principal: Principal;
   requestId: string;
@@ -50,13 +63,14 @@ export interface ServersOptions {
   guard: Guard;
   probe: Probe;
   search: SearchIndex;
+  transports: Transports;
   now: () => number;
   /** Milliseconds that a registration waits for its upstream's first answer. */
   patience?: number;
 }
 
 export function createServers(options: ServersOptions): Servers {
-  const { storage, snapshot, audit, guard, probe, search, now, patience = 2000 } = options;
+  const { storage, snapshot, audit, guard, probe, search, transports, now, patience = 2000 } = options;
   const sorted = createSorting(snapshot);
 
   const current = (id: string, name: string): ServerState => {
@@ -69,7 +83,22 @@ export function createServers(options: ServersOptions): Servers {
     await audit.recordIn(transaction, { type: "secret.stored", actorId: by.principal.userId, requestId: by.requestId, subject: `server:${id}`, detail: { name, headers: Object.keys(headers).length } });
     return storage.vault.seal(placeOf(id), JSON.stringify(headers));
   };
-  const event = (type: "server.created" | "server.updated" | "server.enabled" | "server.disabled" | "server.deleted", id: string, by: By, detail: { name: string; transport?: string; fields?: string[] }) =>
+  const sealEnvironment = async (transaction: Write, id: string, name: string, env: Record<string, string> | null | undefined, by: By): Promise<string | null> => {
+    if (!env || Object.keys(env).length === 0) return null;
+    await audit.recordIn(transaction, { type: "secret.stored", actorId: by.principal.userId, requestId: by.requestId, subject: `server:${id}`, detail: { name, headers: Object.keys(env).length } });
+    return storage.vault.seal({ table: "servers", column: "environment", row: id }, JSON.stringify(env));
+  };
+  const requireAllowed = (command: string) => {
+    if (!transports.isAllowedCommand(command)) throw fault("command", "is not on the list of allowed commands (SALLYPORT_STDIO_ALLOW)");
+  };
+  const readDocument = async (given: string | Record<string, unknown>): Promise<{ facts: string; text: string }> => {
+    const source = typeof given === "string" ? given : JSON.stringify(given);
+    const isAddress = /^https?:\/\//.test(source);
+    if (isAddress) guard.checkLiteral(source);
+    const text = await transports.readDocument(source);
+    return { text, facts: JSON.stringify({ source: isAddress ? source : "inline", digest: `sha256:${createHash("sha256").update(text).digest("hex")}` }) };
+  };
+  const event = (type: "server.created" | "server.updated" | "server.enabled" | "server.disabled" | "server.deleted", id: string, by: By, detail: { name: string; transport?: string; fields?: string[]; command?: string[] }) =>
     ({ type, actorId: by.principal.userId, requestId: by.requestId, subject: `server:${id}`, detail }) as const;
 
   const storeResult = async (server: ServerState, result: ProbeResult): Promise<void> => {
@@ -95,22 +124,31 @@ export function createServers(options: ServersOptions): Servers {
 
   return {
     async create(fields, by) {
-      guard.checkLiteral(fields.url);
+      if (fields.transport === "stdio") requireAllowed(fields.command);
+      else guard.checkLiteral(fields.url);
+      if (snapshot.servers.has(fields.name)) throw taken();
       const id = newId();
       const at = now();
+      const document = fields.transport === "openapi" ? await readDocument(fields.openapi) : undefined;
+      const run = fields.transport === "stdio" ? { command: fields.command, args: fields.args, directory: fields.cwd, network: fields.network } : undefined;
+      const credentials = fields.transport === "stdio" ? undefined : fields.headers;
+      const transport = fields.transport ?? "streamable-http";
       await storage.write(async (transaction, announce) => {
         await transaction
           .insertInto("servers")
           .values({
             id,
             name: fields.name,
-            url: fields.url,
+            url: fields.transport === "stdio" ? `stdio:${fields.name}` : fields.url,
             title: fields.title ?? null,
             description: fields.description ?? null,
             tags: JSON.stringify(fields.tags),
-            transport: fields.transport,
-            auth_mode: fields.authMode ?? (fields.headers ? "headers" : "none"),
-            headers: fields.headers ? await storeSecrets(transaction, id, fields.name, fields.headers, by) : null,
+            transport,
+            auth_mode: (fields.transport === "stdio" ? undefined : fields.authMode) ?? (credentials ? "headers" : "none"),
+            headers: credentials ? await storeSecrets(transaction, id, fields.name, credentials, by) : null,
+            stdio: run ? JSON.stringify(run) : null,
+            environment: fields.transport === "stdio" ? await sealEnvironment(transaction, id, fields.name, fields.env, by) : null,
+            openapi: document?.facts ?? null,
             owner_id: by.principal.userId,
             enabled: Number(fields.enabled),
             state: "unknown",
@@ -120,12 +158,13 @@ export function createServers(options: ServersOptions): Servers {
             updated_at: at,
           })
           .execute();
+        if (document) await transaction.insertInto("openapi_documents").values({ server_id: id, document: document.text, stored_at: at }).execute();
         await transaction.insertInto("grants").values({ user_id: by.principal.userId, server_id: id, created_by: by.principal.userId, created_at: at }).execute();
-        await audit.recordIn(transaction, event("server.created", id, by, { name: fields.name, transport: fields.transport }));
+        await audit.recordIn(transaction, event("server.created", id, by, { name: fields.name, transport, ...(run ? { command: shownCommand(run) } : {}) }));
         announce({ topic: "server", ref: id });
         announce({ topic: "grant", ref: id });
       }).catch((error: unknown) => {
-        throw (error as { code?: unknown }).code === "conflict" ? problem("conflict", { detail: "A server of that name already exists" }) : error;
+        throw (error as { code?: unknown }).code === "conflict" ? taken() : error;
       });
       return inspectSoon(current(id, fields.name));
     },
@@ -155,9 +194,18 @@ export function createServers(options: ServersOptions): Servers {
     },
 
     async change(server, patch, revision, by) {
+      requireFitting(server, patch);
       if (patch.url !== undefined) guard.checkLiteral(patch.url);
       const fields = Object.keys(patch);
+      const run = server.stdio && commandMembers.some((member) => patch[member] !== undefined) ? { command: patch.command ?? server.stdio.command, args: patch.args ?? server.stdio.args, directory: patch.cwd === null ? undefined : (patch.cwd ?? server.stdio.directory), network: patch.network ?? server.stdio.network } : undefined;
+      if (run) {
+        requireAllowed(run.command);
+        const index = unsafeArgument(run.command, run.args);
+        if (index !== undefined) throw fault(`args.${index}`, "is an option that this program may not be given");
+      }
+      const document = patch.openapi === undefined ? undefined : await readDocument(patch.openapi);
       await storage.write(async (transaction, announce) => {
+        const environment = patch.env === undefined ? undefined : await sealEnvironment(transaction, server.id, server.name, patch.env, by);
         const sealed = patch.headers ? await storeSecrets(transaction, server.id, server.name, patch.headers, by) : null;
         const { numUpdatedRows } = await transaction
           .updateTable("servers")
@@ -171,6 +219,10 @@ export function createServers(options: ServersOptions): Servers {
             // Credentials belong to the address they were given for: another origin does not get them.
             ...(patch.headers === undefined && patch.url !== undefined && originOf(patch.url) !== originOf(server.url) ? { headers: null, auth_mode: "none" } : {}),
             ...(patch.authMode === undefined ? {} : { auth_mode: patch.authMode }),
+            ...(run ? { stdio: JSON.stringify(run), state: "unknown", state_detail: null, checked_at: null } : {}),
+            // Secrets belong to the program they were given for: another one does not get them.
+            ...(environment !== undefined ? { environment } : run && run.command !== server.stdio?.command ? { environment: null } : {}),
+            ...(document ? { openapi: document.facts, state: "unknown", state_detail: null, checked_at: null } : {}),
             ...(patch.enabled === undefined ? {} : { enabled: Number(patch.enabled) }),
             revision: row("revision", "+", 1),
             updated_at: now(),
@@ -179,12 +231,13 @@ export function createServers(options: ServersOptions): Servers {
           .$if(revision !== undefined, (query) => query.where("revision", "=", revision ?? 0))
           .executeTakeFirst();
         if (numUpdatedRows !== 1n) throw changedMeanwhile();
+        if (document) await transaction.updateTable("openapi_documents").set({ document: document.text, stored_at: now() }).where("server_id", "=", server.id).execute();
         if (patch.enabled !== undefined && patch.enabled !== server.enabled) await audit.recordIn(transaction, event(patch.enabled ? "server.enabled" : "server.disabled", server.id, by, { name: server.name }));
-        if (fields.some((field) => field !== "enabled")) await audit.recordIn(transaction, event("server.updated", server.id, by, { name: server.name, fields }));
+        if (fields.some((field) => field !== "enabled")) await audit.recordIn(transaction, event("server.updated", server.id, by, { name: server.name, fields, ...(run ? { command: shownCommand(run) } : {}) }));
         announce({ topic: "server", ref: server.id });
       });
       const state = current(server.id, server.name);
-      return patch.url !== undefined || patch.headers !== undefined || patch.transport !== undefined ? inspectSoon(state) : state;
+      return patch.url !== undefined || patch.headers !== undefined || patch.transport !== undefined || run !== undefined || document !== undefined ? inspectSoon(state) : state;
     },
 
     async remove(server, revision, by) {
@@ -229,6 +282,22 @@ export function createServers(options: ServersOptions): Servers {
     const found = names.flatMap((name) => snapshot.servers.get(name) ?? []);
     return sort === "relevance" ? found : found.sort(comparisons[sort]);
   }
+}
+
+const taken = () => problem("conflict", { detail: "A server of that name already exists" });
+const fault = (field: string, message: string) => problem("invalid", { detail: `${field}: ${message}`, errors: [{ field, message }] });
+
+/** Everything that runs, whole, as a reader of the audit trail needs it. */
+function shownCommand({ command, args, directory, network }: CommandLine): string[] {
+  return [command, ...args, `(in ${directory ?? "a private folder"}, ${network ? "with" : "without"} network)`];
+}
+
+/** What a server is does not change: its pins, grants and credentials were given for that. */
+function requireFitting(server: ServerState, patch: ServerPatch): void {
+  const kind = (transport: string) => (transport === "stdio" || transport === "openapi" ? transport : "http");
+  if (patch.transport !== undefined && kind(patch.transport) !== kind(server.transport)) throw fault("transport", "cannot be changed to that: remove the server and register it anew");
+  const strange = server.transport === "stdio" ? (["url", "headers", "authMode", "openapi"] as const) : server.transport === "openapi" ? commandMembers : ([...commandMembers, "openapi"] as const);
+  for (const member of strange) if (patch[member] !== undefined) throw fault(member, `is nothing that a ${server.transport} server has`);
 }
 
 function changedMeanwhile() {

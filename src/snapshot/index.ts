@@ -64,6 +64,12 @@ export interface ServerState {
   readonly authMode: string;
   /** The sealed header object, opened by the gateway when it first calls. */
   readonly sealedHeaders: string | undefined;
+  /** What a stdio server runs. */
+  readonly stdio?: { readonly command: string; readonly args: readonly string[]; readonly directory: string | undefined; readonly network: boolean } | undefined;
+  /** The sealed environment of a stdio server. */
+  readonly sealedEnvironment?: string | undefined;
+  /** Where the document of an OpenAPI server came from, and which one it is. */
+  readonly openapi?: { readonly source: string; readonly digest: string } | undefined;
   readonly ownerId: string;
   readonly enabled: boolean;
   readonly state: string;
@@ -289,6 +295,9 @@ export function serverState(row: Selectable<Tables["servers"]>): ServerState {
     transport: row.transport,
     authMode: row.auth_mode,
     sealedHeaders: row.headers ?? undefined,
+    stdio: row.stdio === null ? undefined : Object.freeze(JSON.parse(row.stdio) as NonNullable<ServerState["stdio"]>),
+    sealedEnvironment: row.environment ?? undefined,
+    openapi: row.openapi === null ? undefined : Object.freeze(JSON.parse(row.openapi) as NonNullable<ServerState["openapi"]>),
     ownerId: row.owner_id,
     enabled: row.enabled === 1,
     state: row.state,

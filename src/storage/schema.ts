@@ -51,10 +51,23 @@ export interface ServerTable {
   checked_at: number | null;
   /** JSON array of tool names from the last probe, for search. */
   tool_names: string;
+  /** JSON object: the command, args, directory and network of a stdio server. */
+  stdio: string | null;
+  /** Envelope of a JSON object: variable name to value. */
+  environment: string | null;
+  /** JSON object: source and digest of the document of an OpenAPI server. */
+  openapi: string | null;
   /** Raised by every change; the ETag. */
   revision: number;
   created_at: number;
   updated_at: number;
+}
+
+export interface OpenapiDocumentTable {
+  server_id: string;
+  /** As it was read: JSON or YAML. */
+  document: string;
+  stored_at: number;
 }
 
 export interface GrantTable {
@@ -549,6 +562,7 @@ export interface MetaTable {
 export interface Tables {
   users: UserTable;
   servers: ServerTable;
+  openapi_documents: OpenapiDocumentTable;
   grants: GrantTable;
   signing_keys: SigningKeyTable;
   setup_tokens: SetupTokenTable;

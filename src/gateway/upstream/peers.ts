@@ -56,7 +56,7 @@ export interface ServerPeer extends Peer {
 }
 
 /** What a peer is made of: another value of these is another peer. */
-const factsOf = ({ url, transport, authMode, sealedHeaders, enabled }: ServerState) => JSON.stringify([url, transport, authMode, sealedHeaders, enabled]);
+const factsOf = ({ url, transport, authMode, sealedHeaders, enabled, stdio, sealedEnvironment }: ServerState) => JSON.stringify([url, transport, authMode, sealedHeaders, enabled, stdio, sealedEnvironment]);
 
 export function createPeers(options: PeersOptions): Peers {
   const peers = new Map<string, { facts: string; name: string; peer: ServerPeer }>();

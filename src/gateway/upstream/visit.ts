@@ -8,9 +8,12 @@ import type { createReview, ServerDefinition } from "../../trust/index.ts";
 import type { Asking, Era, JsonObject } from "../exchange.ts";
 import { WireError } from "../wire/message.ts";
 import { UpstreamError } from "./http.ts";
+import { ProgramEnded } from "./stdio/child.ts";
 import { inspector, type Peers, type ServerPeer } from "./peers.ts";
 
 type Visit = Parameters<typeof createReview>[0]["visit"];
+
+type Visited = Pick<ServerPeer, "eras" | "discover" | "request" | "release">;
 
 const mostPages = 200;
 const mostItems = 5001;
@@ -19,7 +22,7 @@ const lists = [["tools", "tools/list"], ["prompts", "prompts/list"], ["resources
 const capabilities = { elicitation: { form: {}, url: {} }, sampling: {}, roots: {} };
 
 /** @param timeout milliseconds for the visit in one era. */
-export function createVisit(peers: Pick<Peers, "of">, timeout = 10_000): Visit {
+export function createVisit(peers: { of(server: Parameters<Peers["of"]>[0]): Visited }, timeout = 10_000): Visit {
   return async (server, onPhase, everyEra) => {
     const peer = peers.of(server);
     try {
@@ -37,7 +40,7 @@ export function createVisit(peers: Pick<Peers, "of">, timeout = 10_000): Visit {
   };
 }
 
-async function visitIn(peer: ServerPeer, era: Era, timeout: number, onList: () => void): Promise<ServerDefinition> {
+async function visitIn(peer: Visited, era: Era, timeout: number, onList: () => void): Promise<ServerDefinition> {
   const session = newId();
   const asking: Asking = { caller: inspector, client: { era, protocolVersion: era === "modern" ? "2026-07-28" : "2025-11-25", capabilities, info: undefined }, session, requestId: session, signal: AbortSignal.timeout(timeout) };
   try {
@@ -79,7 +82,7 @@ async function unasked(): Promise<never> {
   throw new WireError(200, -32601, "Nobody is there to be asked");
 }
 
-/** Why, for a person: never quotes the upstream. */
+/** Why, for a person: never quotes the upstream; of a program of ours, the redacted end of what it complained of. */
 function reasonOf(error: unknown): string {
   for (let cause: unknown = error, depth = 0; cause !== undefined && cause !== null && depth < 6; cause = (cause as { cause?: unknown }).cause, depth++) {
     if (cause instanceof Problem) return cause.message;
@@ -89,6 +92,7 @@ function reasonOf(error: unknown): string {
     if (code === "ETIMEDOUT" || code === "ETIMEOUT" || name === "TimeoutError") return "It did not answer in time";
     if (typeof code === "string" && /^(?:CERT_|ERR_TLS|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code)) return "Its TLS certificate is not valid";
   }
+  if (error instanceof ProgramEnded) return error.message;
   if (!(error instanceof UpstreamError)) return "It does not answer as an MCP server";
   if (error.reason === "timeout" || error.reason === "client-left") return "It did not answer in time";
   return error.message.includes("stored credentials") ? "It refused the stored credentials" : error.reason === "broken" ? "It does not answer as an MCP server" : error.message;
