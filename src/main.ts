@@ -220,6 +220,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
     refresh: config.SALLYPORT_LIST_REFRESH * 1000,
     keep: config.SALLYPORT_LIST_KEEP * 1000,
     timeout: config.SALLYPORT_UPSTREAM_TIMEOUT * 1000,
+    mostServers: config.SALLYPORT_FANOUT_SERVERS,
     pageSize: config.SALLYPORT_LIST_PAGE,
   });
   const gateway = createGateway({

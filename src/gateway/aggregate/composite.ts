@@ -12,6 +12,7 @@ import { redact, type Permission } from "../permission.ts";
 import type { Results } from "../results.ts";
 import { takeOrThrow, type Limiter } from "../limits/refusal.ts";
 import { listKinds, listMethods, type Catalog, type ListKind } from "../lists/catalog.ts";
+import type { Recalled } from "../lists/memory.ts";
 import { errorCodes, isObject, WireError } from "../wire/message.ts";
 import type { Cursors } from "./cursors.ts";
 import { mergeDiscoveries } from "./discovery.ts";
@@ -41,6 +42,8 @@ export interface CompositeOptions {
   now: () => number;
   /** Milliseconds that a fan-out waits. */
   deadline: number;
+  /** Most servers that one endpoint asks. */
+  mostServers: number;
   /** Entries of one page of a list. */
   pageSize: number;
   /** Hears when the visible servers of anybody may have changed; returns how to stop. */
@@ -55,7 +58,14 @@ const invalid = (message: string, data?: unknown) => new WireError(200, errorCod
 
 export function createComposite(options: CompositeOptions, shape: Shape): Target {
   const { snapshot, catalog, gate, permission, trust, merge, cursors, limits, audit, peer, now, deadline, pageSize } = options;
-  const serversOf = (principal: Principal) => shape.servers(options.visible(principal));
+  const chosen = (principal: Principal) => shape.servers(options.visible(principal));
+  const serversOf = (principal: Principal) => chosen(principal).slice(0, options.mostServers);
+  /** Asks all of them at once; those beyond the limit are named as missing. */
+  const gatherAll = async <T>(principal: Principal, recall: (server: ServerState) => Recalled<T>): Promise<Gathered<T>> => {
+    const gathered = await gather(serversOf(principal), recall, deadline);
+    const beyond = chosen(principal).slice(options.mostServers, options.mostServers + mostNamed);
+    return beyond.length === 0 ? gathered : { ...gathered, missing: [...gathered.missing, ...beyond.map(({ name }) => name)] };
+  };
   const holds = (session: string | undefined, server: string): void => {
     if (session === undefined) return;
     const servers = options.sessions.get(session);
@@ -64,7 +74,7 @@ export function createComposite(options: CompositeOptions, shape: Shape): Target
   };
 
   const lists = async (kind: ListKind, asking: Asking): Promise<{ merged: Merged; gathered: Gathered<unknown>; ttlMs: number }> => {
-    const gathered = await gather(serversOf(asking.caller), (server) => catalog.list(kind, server, asking), deadline);
+    const gathered = await gatherAll(asking.caller, (server) => catalog.list(kind, server, asking));
     const merged = merge(shape, kind, asking.caller, gathered.found.map(({ server, held }) => ({ server, list: held.value })));
     const complete = gathered.missing.length === 0 && gathered.outdated.length === 0;
     const at = now();
@@ -219,7 +229,7 @@ export function createComposite(options: CompositeOptions, shape: Shape): Target
 
   return {
     async discover(asking): Promise<Discovery> {
-      const gathered = await gather(serversOf(asking.caller), (server) => catalog.discovery(server, asking), deadline);
+      const gathered = await gatherAll(asking.caller, (server) => catalog.discovery(server, asking));
       return mergeDiscoveries(gathered, { shape, trust, version: options.version, now: now() });
     },
     async request(exchange) {
@@ -269,6 +279,8 @@ export function createComposite(options: CompositeOptions, shape: Shape): Target
 
 /** The application's own error code for what a policy forbids; -32768 to -32000 belong to JSON-RPC and MCP. */
 const notPermittedCode = 403;
+/** Of servers beyond the limit, so many are named. */
+const mostNamed = 100;
 const longestHint = 24 * 3600 * 1000;
 
 /** Whatever kind of object the exchange is: its functions keep their own. */

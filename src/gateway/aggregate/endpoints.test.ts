@@ -21,7 +21,7 @@ const principalOf = (userId: string): Principal => {
 };
 
 /** Servers by name, a snapshot of them, and the endpoints over them. Every user is granted everything that is not withheld. */
-function worldOf(offers: Record<string, Offer>, { deadline = 50, refresh = 1000, pageSize = 1000, now = () => Date.now(), discover = false } = {}) {
+function worldOf(offers: Record<string, Offer>, { deadline = 50, refresh = 1000, pageSize = 1000, mostServers = 100, now = () => Date.now(), discover = false } = {}) {
   const peers = new Map<string, FakePeer>();
   const servers = new Map<string, ServerState>();
   const withheld = new Set<string>();
@@ -73,6 +73,7 @@ function worldOf(offers: Record<string, Offer>, { deadline = 50, refresh = 1000,
     keep: 100_000,
     timeout: 5000,
     pageSize,
+    mostServers,
   });
   const target = (userId = "anna", mode?: boolean): Target => endpoints.target("all", "", principalOf(userId), mode) ?? expect.fail("no target");
   const exchange = (method: string, params: JsonObject | undefined, userId: string, capabilities: JsonObject = {}): Exchange => ({
@@ -323,6 +324,14 @@ describe("an upstream that fails", () => {
       at += 60_000;
       expect(await world.ask("tools/list")).not.toHaveProperty("_meta");
     });
+  });
+});
+
+describe("too many servers", () => {
+  it("are asked up to the limit, and the others named", async () => {
+    const world = worldOf({ a: { tools: () => [tool("run")] }, b: { tools: () => [tool("run")] }, c: { tools: () => [tool("run")] } }, { mostServers: 2 });
+    expect(await world.ask("tools/list")).toMatchObject({ tools: [{ name: "a__run" }, { name: "b__run" }], _meta: { "sallyport/missingServers": ["c"] } });
+    expect(world.peerOf("c").asked).toEqual([]);
   });
 });
 

@@ -44,6 +44,8 @@ export interface EndpointsOptions {
   keep: number;
   /** Milliseconds that an upstream has for one whole list. */
   timeout: number;
+  /** Most servers that one endpoint asks. */
+  mostServers: number;
   /** Entries of one page. */
   pageSize: number;
 }

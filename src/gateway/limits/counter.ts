@@ -13,7 +13,9 @@ export interface Counter {
   /** Milliseconds since the epoch of the last use. */
   readonly usedAt: number;
   readonly busy: boolean;
-  /** Returns to the ledger what is not needed. */
+  /** Returns to the ledger what was not needed since the last look, while it is in use. */
+  trim(): Promise<void>;
+  /** Returns to the ledger all that is not in use. */
   settle(): Promise<void>;
 }
 
@@ -54,6 +56,7 @@ export function createTokenCounter({ ledger, key, now }: CounterOptions, bucket:
       return usedAt;
     },
     busy: false,
+    trim: async () => undefined,
     async settle() {
       const amount = Math.floor(held);
       held -= amount;
@@ -67,7 +70,7 @@ const fullFor = 250;
 
 /** Requests under way at once. */
 export function createPlaceCounter({ ledger, key, now }: CounterOptions, limit: number, slice: number): Counter {
-  let [held, used] = [0, 0];
+  let [held, used, peak] = [0, 0, 0];
   let fullUntil = 0;
   let usedAt = now();
   let occupying: Promise<void> | undefined;
@@ -81,12 +84,18 @@ export function createPlaceCounter({ ledger, key, now }: CounterOptions, limit: 
     usedAt = now();
     if (used < held) {
       used++;
+      peak = Math.max(peak, used);
       return true;
     }
     if (usedAt < fullUntil) return fullUntil - usedAt;
     return occupy().then(take);
   };
   const leave = () => void used--;
+  const keep = async (needed: number): Promise<void> => {
+    const amount = held - needed;
+    held -= Math.max(0, amount);
+    if (amount > 0) await ledger.vacate(key, amount);
+  };
   return {
     take,
     undo: leave,
@@ -97,10 +106,11 @@ export function createPlaceCounter({ ledger, key, now }: CounterOptions, limit: 
     get busy() {
       return used > 0;
     },
-    async settle() {
-      const amount = held - used;
-      held = used;
-      if (amount > 0) await ledger.vacate(key, amount);
+    async trim() {
+      const needed = peak;
+      peak = used;
+      await keep(needed);
     },
+    settle: () => keep(used),
   };
 }

@@ -9,6 +9,7 @@ import type { Principal } from "../../kernel/principal.ts";
 import { Secret } from "../../kernel/secret.ts";
 import type { LimitState } from "../../snapshot/index.ts";
 import { openStorage, type Storage } from "../../storage/index.ts";
+import { createPlaceCounter } from "./counter.ts";
 import { createLocalLedger, createSharedLedger, type Ledger } from "./ledger.ts";
 import { createLimits, type DefaultLimits, type Limits } from "./limiter.ts";
 import type { Refusal, Release, Taken } from "./refusal.ts";
@@ -108,6 +109,26 @@ describe("concurrency", () => {
     expect(wasRefused(await world.take())).toBe(false);
     expect(wasRefused(await world.take())).toBe(true);
     second?.();
+  });
+});
+
+describe("places of a process", () => {
+  it("are returned while it is busy, as far as it does not need them", async () => {
+    const ledger = createLocalLedger(() => clock.at);
+    const [busy, other] = [0, 1].map(() => createPlaceCounter({ ledger, key: "places", now: () => clock.at }, 8, 4));
+    const [first, second] = [await busy?.take(), await busy?.take()];
+    expect([first, second]).toEqual([true, true]);
+    for (let turn = 0; turn < 4; turn++) await other?.take();
+    expect(await other?.take()).toBeTypeOf("number");
+    await busy?.trim();
+    clock.at += 1000;
+    expect([await other?.take(), await other?.take()]).toEqual([true, true]);
+    expect(await other?.take()).toBeTypeOf("number");
+    busy?.release();
+    await busy?.trim();
+    await busy?.trim();
+    clock.at += 1000;
+    expect(await other?.take()).toBe(true);
   });
 });
 

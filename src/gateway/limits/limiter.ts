@@ -138,7 +138,10 @@ export function createLimits({ snapshot, defaults, ledger, local, audit, now }: 
     const at = now();
     for (const [key, { at: last }] of reported) if (at - last > 60_000) reported.delete(key);
     for (const [key, counter] of counters) {
-      if (counter.busy || at - counter.usedAt < idleAfter) continue;
+      if (counter.busy || at - counter.usedAt < idleAfter) {
+        await counter.trim();
+        continue;
+      }
       counters.delete(key);
       // Who holds a list with this counter looks it up anew.
       subjects = new Map();
