@@ -10,7 +10,13 @@ import type { Storage } from "../storage/index.ts";
 import { createCookie } from "./cookies.ts";
 import { coarseAddress, deviceOf } from "./device.ts";
 
+/** "federated": an identity provider vouched for the person; "mfa": and says that more than one factor was shown there. */
 export type Factor = "password" | "totp" | "passkey" | "recovery" | "federated" | "mfa";
+
+/** Whether more than a password was shown: what `admin` needs. */
+export function showedSecondFactor(factors: readonly string[]): boolean {
+  return factors.some((factor) => factor === "totp" || factor === "passkey" || factor === "recovery" || factor === "mfa");
+}
 
 export interface BrowserSession {
   readonly id: string;

@@ -4,6 +4,7 @@ import type { Route } from "../net/route.ts";
 import type { Snapshot } from "../snapshot/index.ts";
 import type { Storage } from "../storage/index.ts";
 import type { Factors } from "./mfa/factors.ts";
+import { accountRoutes } from "./pages/account.ts";
 import { loginRoutes, type LoginRoutes } from "./pages/login.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 import { createSignIn, type SignIn } from "./sign-in.ts";
@@ -34,12 +35,15 @@ export interface SigningInOptions {
   now: () => number;
 }
 
-export function createSigningIn({ storage, snapshot, audit, users, factors, throttle, publicUrl, idle, lifetime, links, now }: SigningInOptions): SigningIn {
+export function createSigningIn({ storage, snapshot, audit, users, factors, throttle, publicUrl, idle, lifetime, stepUpWindow, links, now }: SigningInOptions): SigningIn {
   const sessions = createSessions({ storage, audit, publicUrl, idle, lifetime, now });
   const signIn = createSignIn({ users, factors, throttle, audit });
   return {
     sessions,
     signIn,
-    routes: loginRoutes({ sessions, signIn, factors, steps: createSteps({ storage, now }), vault: storage.vault, audit, snapshot, publicUrl, links: links ?? (() => []) }),
+    routes: [
+      ...loginRoutes({ sessions, signIn, factors, steps: createSteps({ storage, now }), vault: storage.vault, audit, snapshot, publicUrl, links: links ?? (() => []) }),
+      ...accountRoutes({ sessions, signIn, factors, users, audit, snapshot, stepUpWindow, now }),
+    ],
   };
 }
