@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Secret, TOTP } from "otpauth";
 import { Pool } from "undici";
 
 const root = new URL("..", import.meta.url).pathname;
@@ -50,10 +51,11 @@ export async function startProduct(settings: Record<string, string> = {}): Promi
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const password = `${randomBytes(12).toString("base64url")} for the bench`;
+  const totp = new TOTP({ secret: new Secret({ size: 20 }) });
   const began = performance.now();
-  const child = await startProgram(["src/main.ts", "serve"], { SALLYPORT_PORT: String(port), SALLYPORT_DATA_DIR: folder, SALLYPORT_ENCRYPTION_KEY: randomBytes(32).toString("base64url"), SALLYPORT_ADMIN_USERNAME: "root", SALLYPORT_ADMIN_PASSWORD: password, SALLYPORT_UPSTREAM_ALLOW: "127.0.0.1", ...settings }, `${url}/healthz`);
+  const child = await startProgram(["src/main.ts", "serve"], { SALLYPORT_PORT: String(port), SALLYPORT_DATA_DIR: folder, SALLYPORT_ENCRYPTION_KEY: randomBytes(32).toString("base64url"), SALLYPORT_ADMIN_USERNAME: "root", SALLYPORT_ADMIN_PASSWORD: password, SALLYPORT_ADMIN_TOTP_SECRET: totp.secret.base32, SALLYPORT_UPSTREAM_ALLOW: "127.0.0.1", ...settings }, `${url}/healthz`);
   const startSeconds = (performance.now() - began) / 1000;
-  const answer = (await (await fetch(`${url}/token`, { method: "POST", body: new URLSearchParams({ grant_type: "password", username: "root", password }) })).json()) as { access_token: string };
+  const answer = (await (await fetch(`${url}/token`, { method: "POST", body: new URLSearchParams({ grant_type: "password", username: "root", password, otp: totp.generate() }) })).json()) as { access_token: string };
   return {
     child,
     url,

@@ -5,8 +5,13 @@
 import { resolve } from "node:path";
 import { openAudit, auditRoutes } from "./audit/index.ts";
 import type { Config } from "./config/index.ts";
+<<<<<<< HEAD
 import { bundleRoutes, createAllowList, createBundles, createEndpoints, createGateway, createLimitRules, createLimits, createLocalLedger, createOpenApi, createPeers, createPermission, createResults, createSharedLedger, createStdio, createStoredCredentials, createVisit, createToolGate, detectConfinement, frontLimits, limitRoutes, peerLimits, readForRegistration, stdioLimits, type Peer } from "./gateway/index.ts";
 import { createFactors, createResources, createSetup, createSigningIn, createThrottle, createTokens, createUsers, hasFactor, identityRoutes, openFederation, openKeys, openRevocations, createOAuth, resourceMetadataRoutes, type ReadSession, type Tokens } from "./identity/index.ts";
+=======
+import { bundleRoutes, createBundles, createEndpoints, createGateway, createLimitRules, createLimits, createLocalLedger, createPeers, createPermission, createResults, createSharedLedger, createStoredCredentials, createVisit, createToolGate, frontLimits, limitRoutes, peerLimits } from "./gateway/index.ts";
+import { createFactors, createResources, createSetup, createSigningIn, createStepUp, createThrottle, createTokens, createUsers, hasFactor, identityRoutes, openFederation, openKeys, openRevocations, createOAuth, resourceMetadataRoutes, type ReadSession, type Tokens } from "./identity/index.ts";
+>>>>>>> 33bc92b (Ask for the second factor: one-time codes at the token endpoint, admin only with one, fresh sign-ins for what destroys)
 import { newId } from "./kernel/ids.ts";
 import type { Log } from "./kernel/log.ts";
 import { administratorScopes } from "./kernel/scopes.ts";
@@ -93,7 +98,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
   const signingIn = createSigningIn({ storage, snapshot, audit, users, factors, throttle, publicUrl, idle: config.SALLYPORT_SIGN_IN_IDLE, lifetime: config.SALLYPORT_SIGN_IN_LIFETIME, stepUpWindow: config.SALLYPORT_STEP_UP_WINDOW, links: federation.links, now });
   const setup = createSetup({ storage, users, audit, lifetime: config.SALLYPORT_SETUP_LINK_LIFETIME, now });
   if (config.SALLYPORT_ADMIN_USERNAME && config.SALLYPORT_ADMIN_PASSWORD && users.list().length === 0) {
-    await users.createFirst({ username: config.SALLYPORT_ADMIN_USERNAME, password: config.SALLYPORT_ADMIN_PASSWORD.reveal(), scopes: administratorScopes }, "environment");
+    await users.createFirst({ username: config.SALLYPORT_ADMIN_USERNAME, password: config.SALLYPORT_ADMIN_PASSWORD.reveal(), scopes: administratorScopes }, "environment", { after: async (transaction, userId) => (config.SALLYPORT_ADMIN_TOTP_SECRET ? factors.provision(transaction, userId, config.SALLYPORT_ADMIN_TOTP_SECRET.reveal()) : undefined) });
   }
   const setupToken = await setup.createLink();
 
@@ -156,10 +161,10 @@ export async function startServer({ config, profile, log = createLog({ level: co
     audit.record({ type: "authorization.denied", actorId: principal.userId, requestId: request.id, subject: `server:${server.id}`, detail: { action: "change-server", needs: decision.needs } });
     throw denial(decision);
   };
-  const oauth = createOAuth({ storage, snapshot, audit, log, keys, tokens, revocations, resources, throttle, outbound, readSession: readSession ?? signingIn.sessions.read, verifyIdentityAssertion: federation.verifyIdentityAssertion, issuer: publicUrl, profile: config.SALLYPORT_OAUTH_PROFILE, clientHosts: config.SALLYPORT_OAUTH_CLIENT_HOSTS, registration: config.SALLYPORT_OAUTH_REGISTRATION === "enabled", tokenLifetime: config.SALLYPORT_TOKEN_LIFETIME, refreshLifetime: config.SALLYPORT_REFRESH_LIFETIME, now });
+  const oauth = createOAuth({ storage, snapshot, audit, log, keys, tokens, revocations, resources, throttle, outbound, readSession: readSession ?? signingIn.readSession, verifyIdentityAssertion: federation.verifyIdentityAssertion, issuer: publicUrl, profile: config.SALLYPORT_OAUTH_PROFILE, clientHosts: config.SALLYPORT_OAUTH_CLIENT_HOSTS, registration: config.SALLYPORT_OAUTH_REGISTRATION === "enabled", tokenLifetime: config.SALLYPORT_TOKEN_LIFETIME, refreshLifetime: config.SALLYPORT_REFRESH_LIFETIME, now });
   let serving = true;
   const routes: Route[] = [
-    ...identityRoutes({ tokens, keys, users, setup, throttle, audit, snapshot, resources, oauth, exchangeWorkloadToken: federation.exchangeWorkloadToken(tokens), passwordGrant: passwordGrantAnswers(config, inbound.isLoopback) }),
+    ...identityRoutes({ tokens, keys, users, setup, signIn: signingIn.signIn, sessions: signingIn.sessions, factors, audit, now, snapshot, resources, oauth, exchangeWorkloadToken: federation.exchangeWorkloadToken(tokens), passwordGrant: passwordGrantAnswers(config, inbound.isLoopback) }),
     ...oauth.routes,
     ...federation.routes,
     ...federation.signInRoutes(signingIn.sessions.start),
@@ -192,6 +197,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
       audit.record({ type: "authorization.denied", actorId: principal.userId, requestId: request.id, detail: { action: "route", needs: decision.needs } });
       throw denial(decision);
     },
+    requireFreshSignIn: createStepUp({ audit, window: config.SALLYPORT_STEP_UP_WINDOW, now }),
     onRefused: (reason, request) => audit.record({ type: "request.refused", requestId: request.id, detail: { reason } }),
   });
   const onLedgerError = (error: unknown) => log.error("limits.failed", { error });

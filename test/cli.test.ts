@@ -40,11 +40,24 @@ function sallyport(args: string[], { input = "", env = {} }: { input?: string; e
 
 describe("the command line", () => {
   it("signs in with the password on standard input, and keeps the token in a private file", async () => {
-    const ran = await sallyport(["login", "--username", adminName, "--password-stdin"], { input: `${adminPassword}\n` });
+    const ran = await sallyport(["login", "--username", adminName, "--password-stdin", "--otp", await world.code(adminName)], { input: `${adminPassword}\n` });
     expect(ran.err).toBe("");
     expect(ran.code).toBe(0);
     expect(ran.out).not.toContain(adminPassword);
     expect(statSync(join(folder, "sallyport", "credentials.json")).mode & 0o777).toBe(0o600);
+  });
+
+  it("says that a code is needed when there is nobody to ask for it", async () => {
+    const ran = await sallyport(["login", "--username", adminName, "--password-stdin"], { input: `${adminPassword}\n` });
+    expect(ran).toMatchObject({ code: 1, err: expect.stringMatching(/A one-time code is needed[\s\S]*--otp/) as string });
+  });
+
+  it("shows who has a second factor, and resets the factors of one", async () => {
+    await world.user("forgetful", "servers:read");
+    await world.enrol("forgetful");
+    expect((await sallyport(["users", "list"])).out).toMatch(/forgetful +servers:read +app +active/);
+    expect(await sallyport(["users", "reset-mfa", "forgetful", "--yes"])).toMatchObject({ code: 0 });
+    expect((await sallyport(["users", "list"])).out).toMatch(/forgetful +servers:read +none +active/);
   });
 
   it("registers, lists, shows, disables, enables, finds and removes a server", async () => {
@@ -135,7 +148,7 @@ describe("generated pages", () => {
 describe("review", () => {
   it("shows what is withheld and why, approves it with a reason, and switches it off", async () => {
     const peer = await startV1Server();
-    expect((await sallyport(["login", "--username", adminName, "--password-stdin"], { input: `${adminPassword}\n` })).code).toBe(0);
+    expect((await sallyport(["login", "--username", adminName, "--password-stdin", "--otp", await world.code(adminName)], { input: `${adminPassword}\n` })).code).toBe(0);
     expect((await sallyport(["servers", "add", "reviewed", peer.url])).code).toBe(0);
     expect(await sallyport(["review", "show", "reviewed"])).toMatchObject({ code: 0, out: expect.stringContaining("Nothing is withheld.") as string });
     expect((await sallyport(["review", "hold", "reviewed", "test_simple_text", "--reason", "to look again"])).out).toContain("1 held.");
@@ -156,7 +169,7 @@ describe("policy", () => {
   it("checks, adds, explains, compares, tests and removes policies", async () => {
     const peer = await startV1Server();
     await world.user("paul", "tools:call");
-    expect((await sallyport(["login", "--username", adminName, "--password-stdin"], { input: `${adminPassword}\n` })).code).toBe(0);
+    expect((await sallyport(["login", "--username", adminName, "--password-stdin", "--otp", await world.code(adminName)], { input: `${adminPassword}\n` })).code).toBe(0);
     expect((await sallyport(["servers", "add", "ruled", peer.url])).code).toBe(0);
     expect(await sallyport(["policy", "check", "-"], { input: "permit (principal, action,\n resource;" })).toMatchObject({ code: 2, out: expect.stringContaining("line 2") as string });
     expect((await sallyport(["policy", "ls"])).out).toMatch(/granted +enabled/);

@@ -13,7 +13,7 @@ describe.each(databases)("the token endpoint on %s", (database) => {
     world = await startWorld({ database });
   });
   afterAll(() => world.end());
-  const token = (fields: Record<string, string>) => world.fetch("/token", { method: "POST", body: new URLSearchParams(fields) });
+  const token = async (fields: Record<string, string>) => world.fetch("/token", { method: "POST", body: new URLSearchParams({ ...fields, ...(fields["username"] === adminName ? { otp: await world.code(adminName) } : {}) }) });
 
   it("issues an RFC 9068 access token with exactly the scopes asked for", async () => {
     const response = await world.login(adminName, adminPassword, "servers:read admin");
@@ -130,7 +130,7 @@ describe("the password grant", () => {
     ["is refused everywhere when switched off", { SALLYPORT_PASSWORD_GRANT: "disabled" }, 400],
   ])("%s", async (_what, settings, status) => {
     const world = await startWorld({ settings });
-    const response = await fetch(`http://127.0.0.1:${new URL(world.url).port}/token`, { method: "POST", body: new URLSearchParams({ grant_type: "password", username: adminName, password: adminPassword }) });
+    const response = await fetch(`http://127.0.0.1:${new URL(world.url).port}/token`, { method: "POST", body: new URLSearchParams({ grant_type: "password", username: adminName, password: adminPassword, otp: await world.code(adminName) }) });
     expect(response.status).toBe(status);
     expect(await response.json()).toMatchObject(status === 200 ? { token_type: "Bearer" } : { error: "unauthorized_client" });
     await world.end();
@@ -154,7 +154,9 @@ describe("the setup link", () => {
     expect((await submit(world, { token, username: "late", password: "four plain words here" })).status).toBe(404);
     expect((await world.fetch(link.pathname + link.search)).status).toBe(404);
     const winner = (await world.login("boss", "four plain words here")).status === 200 ? "boss" : "thief";
-    expect(decodeJwt(await tokenOf(await world.login(winner, "four plain words here")))["scopes"]).toContain("admin");
+    // The administrator has no second factor yet, so `admin` stays out.
+    expect(decodeJwt(await tokenOf(await world.login(winner, "four plain words here")))["scopes"]).toEqual(["servers:read", "servers:write", "tools:call"]);
+    expect(both.find((response) => response.status === 201)?.headers.getSetCookie()).toEqual([expect.stringMatching(/^sallyport-session=/)]);
     await world.end();
   });
 

@@ -5,7 +5,9 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { Secret, TOTP } from "otpauth";
 import { afterAll, describe, expect, it } from "vitest";
+import { visitor } from "./visitor.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sallyport-clone-"));
 const copy = join(folder, "sallyport");
@@ -72,8 +74,9 @@ describe("two commands on a clean copy", () => {
     expect(await (await fetch(link)).text()).toContain("Create the first administrator");
     const base = `http://127.0.0.1:${port}`;
     const credentials = { username: "captain", password: "seven quiet harbours" };
-    const created = await fetch(`${base}/setup`, { method: "POST", body: new URLSearchParams({ token: new URL(link).searchParams.get("token") ?? "", ...credentials }) });
-    expect(created.status).toBe(201);
+    const browser = visitor(base);
+    await browser.get(link);
+    expect((await browser.submit("/setup", credentials)).status).toBe(201);
     const token = ((await (await fetch(`${base}/token`, { method: "POST", body: new URLSearchParams({ grant_type: "password", ...credentials }) })).json()) as { access_token: string }).access_token;
     const authorization = `Bearer ${token}`;
 
@@ -91,13 +94,20 @@ describe("two commands on a clean copy", () => {
     expect(await client.callTool({ name: "echo", arguments: { message: "hello" } })).toMatchObject({ content: [{ text: "Echo: hello" }] });
     await client.close();
 
-    const events = (await (await fetch(`${base}/api/v1/audit/events`, { headers: { authorization } })).json()) as { items: { type: string; detail: { tool?: string } }[] };
+    // The administrator's part needs a second factor: added in the same browser, with the secret that the page shows.
+    expect((await fetch(`${base}/api/v1/audit/events`, { headers: { authorization } })).status).toBe(403);
+    await browser.get("/account/factors");
+    const secret = /<pre>([A-Z2-7 ]+)<\/pre>/.exec((await browser.submit("/account/factors/totp")).text)?.[1]?.replaceAll(" ", "") ?? "";
+    const otp = (ahead: number) => new TOTP({ secret: Secret.fromBase32(secret) }).generate({ timestamp: Date.now() + ahead * 30_000 });
+    expect((await browser.submit("/account/factors/totp/confirm", { code: otp(0) })).text).toContain("recovery codes");
+    const admin = `Bearer ${((await (await fetch(`${base}/token`, { method: "POST", body: new URLSearchParams({ grant_type: "password", ...credentials, otp: otp(1) }) })).json()) as { access_token: string }).access_token}`;
+    const events = (await (await fetch(`${base}/api/v1/audit/events`, { headers: { authorization: admin } })).json()) as { items: { type: string; detail: { tool?: string } }[] };
     expect(events.items.map(({ type }) => type)).toEqual(expect.arrayContaining(["setup.completed", "authentication.password.succeeded", "server.created", "call.completed"]));
     expect(events.items.some(({ detail }) => detail.tool === "echo")).toBe(true);
 
     expect((await fetch(`${base}/api/v1/servers`)).status).toBe(401);
     const reader = { username: "reader", password: "a reader of the list", scopes: ["servers:read"] };
-    expect((await post("/api/v1/users", reader)).status).toBe(201);
+    expect((await post("/api/v1/users", reader, { authorization: admin })).status).toBe(201);
     const readerToken = ((await (await fetch(`${base}/token`, { method: "POST", body: new URLSearchParams({ grant_type: "password", username: reader.username, password: reader.password }) })).json()) as { access_token: string }).access_token;
     expect((await post("/api/v1/servers", registration, { authorization: `Bearer ${readerToken}` })).status).toBe(403);
     expect((await fetch(`${base}/api/v1/servers/none`, { headers: { authorization } })).status).toBe(404);

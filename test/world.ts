@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Secret, TOTP } from "otpauth";
 import pg from "pg";
 import { inject } from "vitest";
 import { readConfig, type Config } from "../src/config/index.ts";
@@ -17,6 +18,8 @@ export const databases: readonly DatabaseKind[] = ["sqlite", "postgres"];
 /** Made at run time: no secret stands in the tree. */
 export const adminPassword = `${randomBytes(12).toString("base64url")} of the tests`;
 export const adminName = "root";
+/** Second factor of the administrator, and of every user of these tests who holds `admin`: base32. */
+export const totpSecret = Array.from(randomBytes(32), (byte) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[byte & 31]).join("");
 
 export interface World extends Running {
   readonly logLines: string[];
@@ -33,7 +36,12 @@ export interface World extends Running {
   user(name: string, ...scopes: Scope[]): Promise<{ token: string; password: string }>;
   /** The same person's token for an endpoint of the gateway ("/servers/{name}/mcp"), exchanged for one of the management API. */
   tokenAt(path: string, token: string): Promise<string>;
-  login(username: string, password: string, scope?: string): Promise<Response>;
+  /** The password flow; the code of a second factor is sent along once it is asked for. */
+  login(username: string, password: string, scope?: string, otp?: string): Promise<Response>;
+  /** A code of the second factor that works now, however often. */
+  code(username: string): Promise<string>;
+  /** Gives the user a second factor. */
+  enrol(username: string): Promise<void>;
 }
 
 export interface WorldOptions {
@@ -53,6 +61,7 @@ export async function startWorld({ database = "sqlite", settings = {}, now, read
     SALLYPORT_ENCRYPTION_KEY: randomBytes(32).toString("base64url"),
     SALLYPORT_ADMIN_USERNAME: adminName,
     SALLYPORT_ADMIN_PASSWORD: adminPassword,
+    ...(settings["SALLYPORT_ADMIN_USERNAME"] === "" ? {} : { SALLYPORT_ADMIN_TOTP_SECRET: totpSecret }),
     SALLYPORT_UPSTREAM_ALLOW: "127.0.0.1,localhost",
     ...(databaseUrl ? { SALLYPORT_DATABASE_URL: databaseUrl } : {}),
     ...settings,
@@ -60,6 +69,7 @@ export async function startWorld({ database = "sqlite", settings = {}, now, read
   const logLines: string[] = [];
   const start = () => startServer({ config, profile: "production", log: createLog({ level: "debug", write: (line) => void logLines.push(line) }), ...(now ? { now } : {}), ...(readSession ? { readSession } : {}) });
   let running = await start();
+  let codes: Promise<unknown> = Promise.resolve();
 
   const exchanged = new Map<string, string>();
   const world: Omit<World, keyof Running> = {
@@ -91,7 +101,26 @@ export async function startWorld({ database = "sqlite", settings = {}, now, read
         ...(json === undefined ? {} : { method: init.method ?? "POST", body: JSON.stringify(json) }),
       });
     },
-    login: (username, password, scope) => fetch(`${running.url}/token`, { method: "POST", body: new URLSearchParams({ grant_type: "password", username, password, ...(scope === undefined ? {} : { scope }) }) }),
+    async login(username, password, scope, otp) {
+      const attempt = (code: string | undefined) => fetch(`${running.url}/token`, { method: "POST", body: new URLSearchParams({ grant_type: "password", username, password, ...(scope === undefined ? {} : { scope }), ...(code === undefined ? {} : { otp: code }) }) });
+      if (otp !== undefined) return attempt(otp);
+      const first = await attempt(undefined);
+      if (first.status !== 400 || !/one-time code is needed/.test(await first.clone().text())) return first;
+      // One at a time, since each forgets the step that the one before used.
+      const turn = codes.then(async () => attempt(await this.code(username)));
+      codes = turn.catch(() => undefined);
+      return turn;
+    },
+    async code(username) {
+      const user = await running.storage.db.selectFrom("users").select("id").where("username", "=", username).executeTakeFirstOrThrow();
+      await running.storage.db.updateTable("totp_factors").set({ last_step: 0 }).where("user_id", "=", user.id).execute();
+      return new TOTP({ secret: Secret.fromBase32(totpSecret) }).generate({ timestamp: now?.() ?? Date.now() });
+    },
+    async enrol(username) {
+      const { db, vault } = running.storage;
+      const { id } = await db.selectFrom("users").select("id").where("username", "=", username).executeTakeFirstOrThrow();
+      await db.insertInto("totp_factors").values({ user_id: id, secret: vault.seal({ table: "totp_factors", column: "secret", row: id }, totpSecret), last_step: 0, created_at: 0, confirmed_at: 0 }).execute();
+    },
     async admin(...scopes) {
       return tokenOf(await this.login(adminName, adminPassword, (scopes.length > 0 ? scopes : administratorScopes).join(" ")));
     },
@@ -99,6 +128,7 @@ export async function startWorld({ database = "sqlite", settings = {}, now, read
       const password = `${randomBytes(12).toString("base64url")} of ${name}`;
       const created = await this.fetch("/api/v1/users", { token: await this.admin(), json: { username: name, password, scopes } });
       if (created.status !== 201) throw new Error(`user ${name}: ${created.status} ${await created.text()}`);
+      if (scopes.includes("admin")) await this.enrol(name);
       return { token: await tokenOf(await this.login(name, password)), password };
     },
   };

@@ -173,6 +173,7 @@ export function auditRoutes({ storage, audit, now = Date.now }: { storage: Stora
       method: "post",
       path: "/api/v1/audit/keys",
       operationId: "rotateAuditKey",
+      stepUp: true,
       summary: "Sign checkpoints with a new key from now on",
       tag: "Audit",
       access: { scopes: ["admin"] },

@@ -161,5 +161,5 @@ function codeOf(status: number): number {
 }
 
 function hintOf(status: number, hint: string | undefined): string | undefined {
-  return status === 401 ? "Run 'sallyport login' first." : hint;
+  return status !== 401 ? hint : hint?.includes("repeat this") ? "Run 'sallyport login' again, then repeat this." : "Run 'sallyport login' first.";
 }

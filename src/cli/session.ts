@@ -13,6 +13,7 @@ const waiting = z.object({ error: z.string() });
 interface LoginOptions {
   username?: string;
   passwordStdin?: boolean;
+  otp?: string;
   device?: boolean;
   scope?: string;
 }
@@ -23,6 +24,7 @@ export function sessionCommands(program: Command, cli: Cli): void {
     .description("Sign in with the browser, or with user name and password; keeps the token for the next commands")
     .option("--username <name>", "sign in with a password instead of the browser")
     .option("--password-stdin", "read the password from standard input")
+    .option("--otp <code>", "one-time code or recovery code of your second factor (asked for when needed)")
     .option("--device", "sign in with the browser, also where there is no terminal")
     .option("--scope <scopes>", "space-separated scopes; all you hold when absent")
     .action(async (options: LoginOptions) => {
@@ -50,7 +52,12 @@ export function sessionCommands(program: Command, cli: Cli): void {
 async function loginByPassword({ ask }: Cli, client: ApiClient, options: LoginOptions): Promise<z.output<typeof tokenAnswer>> {
   const username = options.username ?? (await ask.text("User name: "));
   const password = options.passwordStdin ? (ask.input().split(/\r?\n/, 1)[0] ?? "") : await ask.secret("Password: ");
-  return client.form("/token", { grant_type: "password", username, password, ...(options.scope ? { scope: options.scope } : {}) }, tokenAnswer);
+  const request = (otp: string | undefined) => client.form("/token", { grant_type: "password", username, password, ...(options.scope ? { scope: options.scope } : {}), ...(otp ? { otp } : {}) }, tokenAnswer);
+  return request(options.otp).catch(async (error: unknown) => {
+    if (options.otp !== undefined || !(error instanceof CliError) || error.message !== "A one-time code is needed") throw error;
+    if (!ask.interactive) throw new CliError(error.message, error.exitCode, "Give it with --otp; there is no terminal to ask on.");
+    return request(await ask.text("One-time code: "));
+  });
 }
 
 async function loginByDevice({ output }: Cli, client: ApiClient, options: LoginOptions): Promise<z.output<typeof tokenAnswer>> {

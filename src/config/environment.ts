@@ -83,6 +83,7 @@ export function readConfig(env: Environment): Config {
 function incomplete(config: Record<string, unknown>): string[] {
   const errors: string[] = [];
   if (config["SALLYPORT_ADMIN_USERNAME"] !== undefined && config["SALLYPORT_ADMIN_PASSWORD"] === undefined) errors.push(missing("SALLYPORT_ADMIN_PASSWORD"));
+  if (config["SALLYPORT_ADMIN_TOTP_SECRET"] !== undefined && config["SALLYPORT_ADMIN_USERNAME"] === undefined) errors.push("SALLYPORT_ADMIN_TOTP_SECRET is for the administrator that SALLYPORT_ADMIN_USERNAME creates");
   if ((config["SALLYPORT_TLS_CERT_FILE"] === undefined) !== (config["SALLYPORT_TLS_KEY_FILE"] === undefined)) errors.push("SALLYPORT_TLS_CERT_FILE and SALLYPORT_TLS_KEY_FILE go together");
   return errors;
 }

@@ -29,6 +29,7 @@ const httpUrl = z.string().refine((value) => {
   return url !== null && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "" && url.search === "" && url.hash === "";
 }, "must be an http or https URL without credentials, query or fragment").transform((value) => value.replace(/\/$/, ""));
 const secret = text.transform((value) => new Secret(value));
+const totpSecret = z.string().transform((value) => value.replaceAll(/[\s-]/g, "").toUpperCase().replace(/=+$/, "")).pipe(z.string().regex(/^[A-Z2-7]{26,128}$/, "must be base32 of at least 128 bits (26 characters)")).transform((value) => new Secret(value));
 const databaseUrl = z.string().refine((value) => /^postgres(?:ql)?:$/.test(URL.parse(value)?.protocol ?? ""), "must be a postgres:// URL").transform((value) => new Secret(value));
 
 function setting<T, const S extends Setting<T>>(entry: S & Setting<T>): S {
@@ -54,6 +55,7 @@ export const settings = {
 
   SALLYPORT_ADMIN_USERNAME: setting({ group: "First administrator", schema: text, description: "Creates the first administrator at start, instead of the setup link, when no user exists. Needs SALLYPORT_ADMIN_PASSWORD." }),
   SALLYPORT_ADMIN_PASSWORD: setting({ group: "First administrator", sensitive: "password", schema: secret, description: "Password of the first administrator (at least 15 characters)." }),
+  SALLYPORT_ADMIN_TOTP_SECRET: setting({ group: "First administrator", sensitive: "credential", schema: totpSecret, description: "Second factor of the first administrator, whom SALLYPORT_ADMIN_USERNAME creates: base32 of at least 128 bits, as for an authenticator app (RFC 6238: SHA-1, 6 digits, 30 seconds). Without a second factor an administrator gets no token with 'admin'." }),
 
   SALLYPORT_PASSWORD_GRANT: setting({ group: "Identity", default: "loopback", schema: z.enum(["loopback", "enabled", "disabled"]), description: "OAuth2 password grant at POST /token: 'loopback' answers only while nobody beyond this machine comes in (listening on loopback, a public URL on loopback if any, no trusted proxies), 'enabled' always, 'disabled' never." }),
   SALLYPORT_TOKEN_LIFETIME: setting({ group: "Identity", default: "3600", schema: integer(60, 86_400), description: "Lifetime of access tokens, in seconds." }),

@@ -51,7 +51,7 @@ export async function exchangeToken({ tokens, resources, snapshot, audit }: Exch
   if (!wanted.every((scope) => subject.scopes.has(scope))) return { error: "invalid_scope", description: "The subject token does not hold a requested scope" };
   const user = snapshot.users.get(subject.userId);
   if (!user) return { error: "invalid_request", description: "The subject token is not valid here" };
-  const issued = await tokens.issue(user, wanted, { audience: resource.uri, notAfter: subject.expiresAt });
+  const issued = await tokens.issue(user, wanted, { audience: resource.uri, notAfter: subject.expiresAt, authentication: subject.authenticatedAt === undefined ? undefined : { auth_time: Math.floor(subject.authenticatedAt / 1000), amr: subject.factor ? ["mfa"] : [] } });
   audit.record({ type: "token.exchanged", actorId: user.id, requestId: request.id, detail: { resource: resource.uri, scopes: wanted } });
   return { issued };
 }

@@ -9,6 +9,7 @@ export { openRevocations } from "./revocations.ts";
 export { identityRoutes } from "./routes.ts";
 export { createSetup } from "./setup.ts";
 export { createSigningIn } from "./signing-in.ts";
+export { createStepUp } from "./step-up.ts";
 export { createThrottle } from "./throttle.ts";
 export { createTokens, type Tokens } from "./tokens.ts";
 export { createUsers, type Users } from "./users.ts";

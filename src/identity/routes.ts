@@ -10,18 +10,24 @@ import { jwtBearerGrantType, type ExchangeWorkloadToken } from "./machines/workl
 import type { Keys } from "./keys.ts";
 import { html, page, pageHeaders } from "../net/html.ts";
 import type { OAuth } from "./oauth/index.ts";
+import { hasFactor, type Enrolled, type Factors } from "./mfa/factors.ts";
+import { isEnoughAlone } from "./password-rules.ts";
 import type { Resources } from "./resources.ts";
 import type { Setup } from "./setup.ts";
-import type { Throttle } from "./throttle.ts";
+import type { Factor, Sessions } from "./sessions.ts";
+import type { SignIn } from "./sign-in.ts";
+import { authenticationClaims, issuable } from "./step-up.ts";
 import type { Tokens } from "./tokens.ts";
-import { usernameKey, type Users } from "./users.ts";
+import type { Users } from "./users.ts";
 
 export interface IdentityRoutes {
   tokens: Tokens;
   keys: Keys;
   users: Users;
   setup: Setup;
-  throttle: Throttle;
+  signIn: SignIn;
+  sessions: Sessions;
+  factors: Factors;
   audit: Audit;
   snapshot: Pick<Snapshot, "users">;
   resources: Resources;
@@ -30,12 +36,16 @@ export interface IdentityRoutes {
   exchangeWorkloadToken: ExchangeWorkloadToken;
   /** Whether the password grant answers here (SALLYPORT_PASSWORD_GRANT and the address listened on). */
   passwordGrant: boolean;
+  now: () => number;
 }
+
+/** Told after the right password: clients ask for the code and come again. */
+const oneTimeCodeNeeded = "A one-time code is needed";
 
 const username = z.string().min(1).max(100).regex(/^[\p{L}\p{N}._@+-]+$/u, "must be letters, digits and . _ @ + -");
 const password = z.string().min(1).max(1024);
 const scopeList = z.array(z.enum(Object.keys(scopes) as [Scope, ...Scope[]])).max(20).transform((list) => [...new Set(list)]);
-const userSchema = z.object({ id: z.string(), username: z.string(), kind: z.enum(["person", "service"]), scopes: z.array(z.string()).describe("The user's own"), effectiveScopes: z.array(z.string()).describe("With those of the user's groups"), groups: z.array(z.string()), disabled: z.boolean(), createdAt: z.string() });
+const userSchema = z.object({ id: z.string(), username: z.string(), kind: z.enum(["person", "service"]), scopes: z.array(z.string()).describe("The user's own"), effectiveScopes: z.array(z.string()).describe("With those of the user's groups"), groups: z.array(z.string()), disabled: z.boolean(), factors: z.object({ totp: z.boolean(), passkeys: z.number(), recoveryCodes: z.number() }).describe("Second factors"), createdAt: z.string() });
 const named = z.strictObject({ username });
 
 export function identityRoutes(deps: IdentityRoutes): Route[] {
@@ -54,6 +64,7 @@ export function identityRoutes(deps: IdentityRoutes): Route[] {
           grant_type: z.string().max(200).optional().describe("password, authorization_code, refresh_token, client_credentials, device_code, token-exchange or jwt-bearer"),
           username: z.string().max(200).optional(),
           password: z.string().max(4096).optional(),
+          otp: z.string().max(64).optional().describe("Password: one-time code or recovery code, once the account has a second factor"),
           scope: z.string().max(1000).optional().describe("Space-separated scopes; all that the user holds when absent"),
           client_id: z.string().max(2048).optional(),
           resource: z.string().max(2048).optional().describe("Audience of the token (RFC 8707): an endpoint of the gateway, or this API when absent"),
@@ -114,14 +125,14 @@ export function identityRoutes(deps: IdentityRoutes): Route[] {
         201: { description: "Created", schema: z.string(), contentType: "text/html; charset=utf-8" },
         422: { description: "The form again, saying what to mend", schema: z.string(), contentType: "text/html; charset=utf-8" },
       },
-      async handler({ body }) {
+      async handler({ body, request }) {
         try {
-          await deps.setup.complete(body.token, body.username, body.password);
+          const id = await deps.setup.complete(body.token, body.username, body.password);
+          return { status: 201, body: setupDone(), headers: pageHeaders, cookies: [await deps.sessions.start(id, ["password"], request)] };
         } catch (error) {
           if (error instanceof Problem && error.code === "invalid") return { status: 422, body: setupForm(body.token, error.message, body.username), headers: pageHeaders };
           throw error;
         }
-        return { status: 201, body: setupDone(), headers: pageHeaders };
       },
     }),
     route({
@@ -132,7 +143,10 @@ export function identityRoutes(deps: IdentityRoutes): Route[] {
       tag: "Users",
       access: { scopes: ["admin"] },
       responses: { 200: { description: "All users", schema: z.object({ items: z.array(userSchema) }) } },
-      handler: () => ({ status: 200, body: { items: users.list().map(present) } }),
+      async handler() {
+        const enrolled = await deps.factors.all();
+        return { status: 200, body: { items: users.list().map((user) => present(user, enrolled.get(user.id))) } };
+      },
     }),
     route({
       method: "post",
@@ -157,7 +171,10 @@ export function identityRoutes(deps: IdentityRoutes): Route[] {
       access: { scopes: ["admin"] },
       params: named,
       responses: { 200: { description: "The user", schema: userSchema }, 404: { description: "No such user" } },
-      handler: ({ params }) => ({ status: 200, body: present(users.find(params.username)) }),
+      async handler({ params }) {
+        const user = users.find(params.username);
+        return { status: 200, body: present(user, await deps.factors.of(user.id)) };
+      },
     }),
     route({
       method: "patch",
@@ -166,6 +183,7 @@ export function identityRoutes(deps: IdentityRoutes): Route[] {
       summary: "Change a user's scopes or password, disable or enable; existing tokens end at once",
       tag: "Users",
       access: { scopes: ["admin"] },
+      stepUp: true,
       params: named,
       body: { type: "json", schema: z.strictObject({ scopes: scopeList.optional(), disabled: z.boolean().optional(), password: password.optional() }) },
       responses: { 200: { description: "The user as changed", schema: userSchema }, 404: { description: "No such user" }, 409: { description: "It would leave no active administrator" } },
@@ -173,7 +191,23 @@ export function identityRoutes(deps: IdentityRoutes): Route[] {
         const { scopes: wanted, disabled, password: secret } = body;
         const change = { ...(wanted ? { scopes: wanted } : {}), ...(disabled === undefined ? {} : { disabled }), ...(secret === undefined ? {} : { password: secret }) };
         if (Object.keys(change).length === 0) throw problem("invalid", { detail: "Nothing to change", errors: [{ field: "body", message: "Give scopes, disabled or password" }] });
-        return { status: 200, body: present(await users.change(params.username, change, { actorId: principal.userId, requestId: request.id })) };
+        const user = await users.change(params.username, change, { actorId: principal.userId, requestId: request.id });
+        return { status: 200, body: present(user, await deps.factors.of(user.id)) };
+      },
+    }),
+    route({
+      method: "delete",
+      path: "/api/v1/users/{username}/factors",
+      operationId: "resetFactors",
+      summary: "Remove all second factors of a user who has lost them; existing tokens and sign-ins end at once",
+      tag: "Users",
+      access: { scopes: ["admin"] },
+      stepUp: true,
+      params: named,
+      responses: { 204: { description: "Removed" }, 404: { description: "No such user" } },
+      async handler({ params, principal, request }) {
+        await deps.factors.reset(users.find(params.username).id, { actorId: principal.userId, requestId: request.id });
+        return { status: 204 };
       },
     }),
   ];
@@ -194,6 +228,7 @@ interface PasswordForm {
   username?: string | undefined;
   password?: string | undefined;
   scope?: string | undefined;
+  otp?: string | undefined;
   client_id?: string | undefined;
   resource?: string | undefined;
 }
@@ -216,41 +251,44 @@ async function workloadGrant({ exchangeWorkloadToken }: IdentityRoutes, form: Pa
   return { status: 200, body: { access_token: token, token_type: "Bearer", expires_in: expiresIn, scope: held.join(" ") }, headers: { pragma: "no-cache" } };
 }
 
-async function passwordGrant({ tokens, users, throttle, audit, resources, passwordGrant: enabled }: IdentityRoutes, form: PasswordForm, request: RequestInfo): Promise<RouteOutput> {
+async function passwordGrant({ tokens, signIn, factors, audit, resources, now, passwordGrant: enabled }: IdentityRoutes, form: PasswordForm, request: RequestInfo): Promise<RouteOutput> {
   if (form.grant_type === undefined || form.grant_type === "") return refuse(400, "invalid_request", "grant_type is missing");
   if (form.grant_type !== "password") return refuse(400, "unsupported_grant_type", "This grant type is not supported");
   if (!enabled) return refuse(400, "unauthorized_client", "The password grant is switched off beyond loopback (SALLYPORT_PASSWORD_GRANT)");
   if (!form.username || !form.password) return refuse(400, "invalid_request", "username and password are needed");
 
-  const account = { kind: "account", value: usernameKey(form.username) } as const;
-  const subjects = [account, { kind: "address", value: request.address } as const];
-  for (const subject of subjects) {
-    const seconds = await throttle.blockedFor(subject);
-    if (seconds === 0) continue;
-    audit.record({ type: "authentication.throttled", requestId: request.id, detail: { by: subject.kind } });
-    return refuse(429, "slow_down", "Too many failed attempts; try again later", { "retry-after": String(seconds) });
-  }
-  const user = await users.verify(form.username, form.password);
-  if (!user) {
-    for (const subject of subjects) await throttle.fail(subject);
-    audit.record({ type: "authentication.password.failed", requestId: request.id, detail: { reason: "credentials" } });
-    return refuse(400, "invalid_grant", "Incorrect username or password");
-  }
-  await throttle.succeed(account);
-  const wanted = form.scope === undefined || form.scope.trim() === "" ? user.scopes : [...new Set(form.scope.trim().split(/ +/))];
-  const refused = wanted.filter((scope) => !isScope(scope) || !user.scopes.includes(scope));
-  if (refused.length > 0) {
+  const throttled = (seconds: number) => refuse(429, "slow_down", "Too many failed attempts; try again later", { "retry-after": String(seconds) });
+  const shown = await signIn.password(form.username, form.password, request);
+  if (!("user" in shown)) return shown.refused === "throttled" ? throttled(shown.seconds) : refuse(400, "invalid_grant", "Incorrect username or password");
+  const { user } = shown;
+  const account = `${resources.api.uri}/account/factors`;
+  let proved: readonly Factor[] = ["password"];
+  if (hasFactor(await factors.of(user.id))) {
+    if (!form.otp) return refuse(400, "invalid_grant", oneTimeCodeNeeded);
+    const code = await signIn.code(user, form.otp, request);
+    if ("refused" in code) return code.refused === "throttled" ? throttled(code.seconds) : refuse(400, "invalid_grant", "Incorrect one-time code");
+    proved = ["password", code.factor];
+  } else if (!isEnoughAlone(form.password)) return refuse(400, "invalid_grant", `This password is too short without a second factor: change it or add one at ${account}`);
+  await signIn.succeeded(user);
+
+  const asked = form.scope === undefined || form.scope.trim() === "" ? undefined : [...new Set(form.scope.trim().split(/ +/))];
+  const wanted = asked ?? issuable(user.scopes, proved);
+  const denied = (description: string) => {
     audit.record({ type: "authentication.password.failed", actorId: user.id, requestId: request.id, detail: { reason: "scope" } });
-    return refuse(400, "invalid_scope", "A requested scope is unknown or not held by this user");
-  }
+    return refuse(400, "invalid_scope", description);
+  };
+  if (!wanted.every((scope) => isScope(scope) && user.scopes.includes(scope))) return denied("A requested scope is unknown or not held by this user");
+  if (issuable(wanted, proved).length < wanted.length) return denied(`admin needs a second factor: add one at ${account}`);
   if (form.resource !== undefined && !resources.parse(form.resource)) return refuse(400, "invalid_target", "The resource is not one of this server's");
-  const issued = await tokens.issue(user, wanted, form.resource === undefined ? {} : { audience: form.resource });
+  const issued = await tokens.issue(user, wanted, { ...(form.resource === undefined ? {} : { audience: form.resource }), authentication: authenticationClaims({ at: now(), factors: proved }) });
   audit.record({ type: "authentication.password.succeeded", actorId: user.id, requestId: request.id, detail: { scopes: wanted } });
   return { status: 200, body: { access_token: issued.token, token_type: "Bearer", expires_in: issued.expiresIn, scope: issued.scopes.join(" ") }, headers: { pragma: "no-cache" } };
 }
 
-function present(user: UserState) {
-  return { id: user.id, username: user.username, kind: user.kind, scopes: [...user.ownScopes], effectiveScopes: [...user.scopes], groups: [...user.groups], disabled: user.disabled, createdAt: new Date(user.createdAt).toISOString() };
+const none: Enrolled = { totp: false, passkeys: 0, recoveryCodes: 0 };
+
+function present(user: UserState, factors = none) {
+  return { id: user.id, username: user.username, kind: user.kind, scopes: [...user.ownScopes], effectiveScopes: [...user.scopes], groups: [...user.groups], disabled: user.disabled, factors, createdAt: new Date(user.createdAt).toISOString() };
 }
 
 function setupForm(token: string, error?: string, name = ""): string {
@@ -274,8 +312,10 @@ ${error ? html`<p role="alert" class="error">${error}</p>` : undefined}
 function setupDone(): string {
   return page(
     "Ready",
-    html`<h1>Ready</h1>
-<p>The administrator exists. Next, in a terminal:</p>
+    html`<h1>The administrator exists</h1>
+<p>You are signed in here. An administrator needs a second factor: without one there are no tokens with <code>admin</code>, only for servers and calls.</p>
+<p><a class="button" href="/account/factors">Add a second factor</a></p>
+<p>Then, or first, in a terminal:</p>
 <pre>npm run sallyport -- login
 npm run sallyport -- servers add everything http://127.0.0.1:3001/mcp</pre>
 <p>The API is described at <a href="/docs">/docs</a>.</p>`,

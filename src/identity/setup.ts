@@ -11,7 +11,7 @@ export interface Setup {
   createLink(): Promise<string | undefined>;
   isOpen(token: string): Promise<boolean>;
   /** @throws Problem 404 for a link that is unknown, used or expired; 422 for a weak password. */
-  complete(token: string, username: string, password: string): Promise<void>;
+  complete(token: string, username: string, password: string): Promise<string>;
 }
 
 export interface SetupOptions {
@@ -43,12 +43,15 @@ export function createSetup({ storage, users, audit, lifetime, now }: SetupOptio
     },
     async complete(token, username, password) {
       if (!(await this.isOpen(token))) throw gone();
-      const id = await users.createFirst({ username, password, scopes: administratorScopes }, "setup link", async (transaction) => {
-        // Deleting is what spends the link: of two at once, one finds nothing to delete.
-        const { numDeletedRows } = await transaction.deleteFrom("setup_tokens").where("token_hash", "=", hashOf(token)).where("expires_at", ">", now()).executeTakeFirst();
-        if (numDeletedRows !== 1n) throw gone();
+      const id = await users.createFirst({ username, password, scopes: administratorScopes }, "setup link", {
+        async before(transaction) {
+          // Deleting is what spends the link: of two at once, one finds nothing to delete.
+          const { numDeletedRows } = await transaction.deleteFrom("setup_tokens").where("token_hash", "=", hashOf(token)).where("expires_at", ">", now()).executeTakeFirst();
+          if (numDeletedRows !== 1n) throw gone();
+        },
       });
       if (id === undefined) throw gone();
+      return id;
     },
   };
 }

@@ -6,7 +6,7 @@ import type { Storage } from "../storage/index.ts";
 import type { Factors } from "./mfa/factors.ts";
 import { accountRoutes } from "./pages/account.ts";
 import { loginRoutes, type LoginRoutes } from "./pages/login.ts";
-import { createSessions, type Sessions } from "./sessions.ts";
+import { createSessions, type BrowserSession, type Sessions } from "./sessions.ts";
 import { createSignIn, type SignIn } from "./sign-in.ts";
 import { createSteps } from "./steps.ts";
 import type { Throttle } from "./throttle.ts";
@@ -14,6 +14,8 @@ import type { Users } from "./users.ts";
 
 export interface SigningIn {
   sessions: Sessions;
+  /** For the authorization server: a person who has just confirmed who they are has just signed in. */
+  readSession(cookieHeader: string | undefined): Promise<BrowserSession | undefined>;
   signIn: SignIn;
   routes: Route[];
 }
@@ -40,6 +42,10 @@ export function createSigningIn({ storage, snapshot, audit, users, factors, thro
   const signIn = createSignIn({ users, factors, throttle, audit });
   return {
     sessions,
+    async readSession(cookieHeader) {
+      const session = await sessions.read(cookieHeader);
+      return session && { ...session, authenticatedAt: session.lastFactorAt };
+    },
     signIn,
     routes: [
       ...loginRoutes({ sessions, signIn, factors, steps: createSteps({ storage, now }), vault: storage.vault, audit, snapshot, publicUrl, links: links ?? (() => []) }),

@@ -32,6 +32,8 @@ export interface IssueOptions {
   boundTo?: string | undefined;
   /** RFC 8693 section 4.1. */
   act?: Actor | undefined;
+  /** How and when the user signed in (RFC 9068 section 2.2.1), seconds since the epoch. */
+  authentication?: { auth_time: number; amr: readonly string[] } | undefined;
 }
 
 /** The `act` claim: who acts, and for whom that one acts in turn. */
@@ -109,6 +111,8 @@ const accessTokenClaims = z.object({
   // What the token is bound to must be understood, or the binding would be passed over.
   cnf: z.strictObject({ jkt: z.string() }).optional(),
   act: actor.optional(),
+  auth_time: z.number().optional(),
+  amr: z.array(z.string()).optional(),
 });
 
 /** The chain of those who act, the nearest first. */
@@ -158,7 +162,7 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, verifiers 
     );
     const claims = accessTokenClaims.safeParse(payload);
     if (!claims.success) throw new errors.JWTInvalid("claims");
-    const { sub, aud, exp, jti, scope, epoch, client_id, gid, cnf, act } = claims.data;
+    const { sub, aud, exp, jti, scope, epoch, client_id, gid, cnf, act, auth_time, amr } = claims.data;
     const base: Principal = {
       userId: sub,
       scopes: new Set(scope.split(" ").filter(Boolean)),
@@ -169,16 +173,18 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, verifiers 
       ...(gid === undefined ? {} : { grantId: gid }),
       ...(cnf === undefined ? {} : { boundTo: cnf.jkt }),
       ...(act === undefined ? {} : { actor: actorsOf(act) }),
+      ...(auth_time === undefined ? {} : { authenticatedAt: auth_time * 1000 }),
+      ...(amr === undefined ? {} : { factor: amr.includes("mfa") }),
     };
     return { userId: sub, tokenId: jti, expiresAt: exp, isCurrent: () => !isRevoked(base), principal: (user) => (user.epoch === epoch ? Object.freeze({ ...base, kind: user.kind ?? "person", groups: user.groups ?? [] }) : undefined) };
   };
 
   return {
-    async issue(user, scopes, { audience = issuer, clientId = "sallyport", notAfter = Infinity, tokenId = newId(), grantId, boundTo, act } = {}) {
+    async issue(user, scopes, { audience = issuer, clientId = "sallyport", notAfter = Infinity, tokenId = newId(), grantId, boundTo, act, authentication } = {}) {
       const { kid, algorithm, privateKey } = await keys.signing();
       const seconds = Math.floor(now() / 1000);
       const expiresAt = Math.min(seconds + lifetime, notAfter);
-      const token = await new SignJWT({ scope: scopes.join(" "), scopes, client_id: clientId, epoch: user.epoch, ...(grantId ? { gid: grantId } : {}), ...(boundTo ? { cnf: { jkt: boundTo } } : {}), ...(act ? { act } : {}) })
+      const token = await new SignJWT({ scope: scopes.join(" "), scopes, client_id: clientId, epoch: user.epoch, ...(grantId ? { gid: grantId } : {}), ...(boundTo ? { cnf: { jkt: boundTo } } : {}), ...(act ? { act } : {}), ...authentication })
         .setProtectedHeader({ alg: algorithm, kid, typ: "at+jwt" })
         .setIssuer(issuer)
         .setAudience(audience)

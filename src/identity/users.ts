@@ -27,7 +27,7 @@ export interface Users {
   /** @throws Problem 409 when the name is taken, 422 when the password is weak. */
   create(user: NewUser, by: Doer): Promise<UserState>;
   /** Creates a user only if there is none yet. @returns undefined when there is. */
-  createFirst(user: NewUser, by: "setup link" | "environment", before?: (transaction: Write) => Promise<void>): Promise<string | undefined>;
+  createFirst(user: NewUser, by: "setup link" | "environment", within?: { before?(transaction: Write): Promise<void>; after?(transaction: Write, userId: string): Promise<void> }): Promise<string | undefined>;
   /** @throws Problem 409 when it would leave no active administrator. */
   change(username: string, change: { scopes?: readonly Scope[]; disabled?: boolean; password?: string }, by: Doer): Promise<UserState>;
   /** Same cost for unknown users. @returns the user, or undefined. */
@@ -86,14 +86,15 @@ export function createUsers({ storage, snapshot, audit, hasFactor, now }: UsersO
       });
       return stateOf(id);
     },
-    async createFirst(user, by, before) {
+    async createFirst(user, by, within) {
       requireStrength(user.password, { username: user.username, hasFactor: false });
       const passwordHash = await hashPassword(user.password);
       return storage.write(async (transaction, announce) => {
-        await before?.(transaction);
+        await within?.before?.(transaction);
         if (await transaction.selectFrom("users").select("id").limit(1).executeTakeFirst()) return undefined;
         const id = await insert(transaction, user, passwordHash);
         await audit.recordIn(transaction, { type: "setup.completed", subject: `user:${id}`, detail: { by } });
+        await within?.after?.(transaction, id);
         announce({ topic: "user", ref: id });
         return id;
       });

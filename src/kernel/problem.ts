@@ -7,6 +7,7 @@ export const problems = {
   "invalid-json": { status: 400, title: "The body is not acceptable JSON", hint: "Send one JSON value without duplicate keys, within the documented size and depth." },
   "bad-request": { status: 400, title: "The request cannot be understood", hint: "Compare the request with the API description at /openapi.json." },
   unauthorized: { status: 401, title: "Authentication is needed", hint: "Get a token from POST /token and send it as 'Authorization: Bearer <token>'." },
+  "sign-in-needed": { status: 401, title: "A fresh sign-in is needed", hint: "Sign in again, then repeat this with the new token." },
   forbidden: { status: 403, title: "Not permitted", hint: "Ask an administrator for the scope or grant that this needs." },
   "foreign-origin": { status: 403, title: "Requests from this origin are not allowed", hint: "Add the origin to SALLYPORT_ALLOWED_ORIGINS if it is yours." },
   "not-found": { status: 404, title: "Not found", hint: "Check the name; what you may not see is reported as not found." },

@@ -20,6 +20,8 @@ export interface ApiOptions {
   authenticate(authorization: string | undefined, request: RequestInfo): Promise<Principal>;
   /** @throws Problem 403. */
   requireScopes(principal: Principal, scopes: readonly Scope[], request: RequestInfo): void;
+  /** For routes with `stepUp`. @throws Problem 401. */
+  requireFreshSignIn(principal: Principal, action: string, request: RequestInfo): void;
   onRefused(reason: string, request: RequestInfo): void;
 }
 
@@ -60,6 +62,7 @@ async function answer(context: Context<{ Bindings: Bindings }>, route: Route, op
       principal = await options.authenticate(request.headers.get("authorization") ?? undefined, request);
       const { scopes, or } = route.access;
       options.requireScopes(principal, or !== undefined && principal.scopes.has(or) ? [or] : scopes, request);
+      if (route.stepUp) options.requireFreshSignIn(principal, route.operationId, request);
     }
     const input = {
       params: route.params ? parse(route.params, context.req.param(), "path") : undefined,

@@ -57,7 +57,7 @@ function operation(route: Route): Json {
     };
   }
   if (route.access !== "anyone") {
-    responses["401"] = problemResponse("Could not validate credentials");
+    responses["401"] = problemResponse(route.stepUp ? "Could not validate credentials, or a fresher sign-in is needed (RFC 9470)" : "Could not validate credentials");
     responses["403"] = problemResponse("Insufficient permissions");
   }
   if (route.params ?? route.query ?? route.body) responses["422"] ??= problemResponse("Some fields are not valid");

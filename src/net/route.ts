@@ -51,6 +51,8 @@ export interface Route {
   tag: string;
   /** Scopes that are all needed (holding `or` instead is enough too; none, if `self` says that the route serves each caller what is the caller's own), or "anyone" for a route that needs no token. There is no default. */
   access: { scopes: readonly Scope[]; or?: Scope; self?: true } | "anyone";
+  /** Destructive administration: the caller's sign-in must be fresh (RFC 9470). */
+  stepUp?: true;
   params?: z.ZodType;
   query?: z.ZodType;
   body?: { schema: z.ZodType; type: "json" | "form" };

@@ -160,6 +160,7 @@ export function registryRoutes({ servers, snapshot, users, publicUrl, requireCha
       method: "delete",
       path: "/api/v1/servers/{name}",
       operationId: "deleteServer",
+      stepUp: true,
       summary: "Remove a server, its credentials and its grants",
       tag: "Servers",
       access: { scopes: ["servers:write"] },

@@ -83,6 +83,7 @@ export function machineRoutes({ keys, accounts, users, snapshot }: MachineRoutes
       method: "patch",
       path: "/api/v1/service-accounts/{name}",
       operationId: "changeServiceAccount",
+      stepUp: true,
       summary: "Change a service account; lost scopes and disabling take effect at once",
       params: named,
       body: { type: "json", schema: z.strictObject({ description: description.nullable().optional(), owner: username.optional(), scopes: scopeList.optional(), disabled: z.boolean().optional() }) },
@@ -99,6 +100,7 @@ export function machineRoutes({ keys, accounts, users, snapshot }: MachineRoutes
       method: "delete",
       path: "/api/v1/service-accounts/{name}",
       operationId: "deleteServiceAccount",
+      stepUp: true,
       summary: "Remove a service account: its keys, groups and grants end at once",
       params: named,
       responses: { 204: { description: "Removed" }, ...missing },
@@ -127,6 +129,7 @@ export function machineRoutes({ keys, accounts, users, snapshot }: MachineRoutes
       method: "post",
       path: "/api/v1/api-keys",
       operationId: "createApiKey",
+      stepUp: true,
       summary: "Make an API key for oneself or for a service account; it is shown this once",
       body: {
         type: "json",

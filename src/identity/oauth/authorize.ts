@@ -9,6 +9,7 @@ import type { RequestInfo, RouteOutput } from "../../net/route.ts";
 import type { Snapshot, UserState } from "../../snapshot/index.ts";
 import type { Resources } from "../resources.ts";
 import { callProvider, cookieOf, cookiePrefix, type ProviderAnswer } from "./bridge.ts";
+import { authenticationClaims } from "../step-up.ts";
 import { loginPath, type BrowserSession, type FormTokens, type ReadSession } from "./browser.ts";
 import type { Consent, Request } from "./consent.ts";
 import { routes, type Engine } from "./engine.ts";
@@ -70,7 +71,8 @@ export function createAuthorize({ engine, consent, resources, snapshot, readSess
   };
   const allow = async (who: Person): Promise<string> => {
     const grantId = await consent.give(who.provider, who.asked, who.user);
-    return finish(who, { login: { accountId: who.user.id, remember: false, ts: Math.floor(who.session.authenticatedAt / 1000), amr: [...who.session.factors] }, consent: { grantId } });
+    const how = authenticationClaims({ at: who.session.authenticatedAt, factors: who.session.factors });
+    return finish(who, { login: { accountId: who.user.id, remember: false, ts: how.auth_time, amr: how.amr }, consent: { grantId } });
   };
   const grantsNothing = ({ asked }: Person) => asked.asked.resources.every(({ scopes }) => scopes.length === 0) && asked.openid.length === 0;
 

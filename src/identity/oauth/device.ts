@@ -5,6 +5,7 @@ import { pageHeaders } from "../../net/html.ts";
 import type { RequestInfo, RouteOutput } from "../../net/route.ts";
 import type { Snapshot, UserState } from "../../snapshot/index.ts";
 import type { Throttle } from "../throttle.ts";
+import { authenticationClaims } from "../step-up.ts";
 import { loginPath, type BrowserSession, type FormTokens, type ReadSession } from "./browser.ts";
 import type { Consent } from "./consent.ts";
 import type { Engine } from "./engine.ts";
@@ -74,7 +75,8 @@ export function createDevice({ engine, consent, snapshot, readSession, forms, th
       const scopes = asked.asked.resources.flatMap((one) => one.scopes);
       if (granted) {
         const grantId = await consent.give(provider, asked, person.user);
-        Object.assign(code, { accountId: person.user.id, grantId, scope: [...scopes, ...asked.openid].join(" "), resource: resources.length === 1 ? resources[0] : resources, authTime: Math.floor(person.session.authenticatedAt / 1000), amr: [...person.session.factors] });
+        const how = authenticationClaims({ at: person.session.authenticatedAt, factors: person.session.factors });
+        Object.assign(code, { accountId: person.user.id, grantId, scope: [...scopes, ...asked.openid].join(" "), resource: resources.length === 1 ? resources[0] : resources, authTime: how.auth_time, amr: how.amr });
       } else Object.assign(code, { error: "access_denied", errorDescription: "The person did not allow it" });
       await code.save();
       audit.record(granted ? { type: "oauth.consent.given", actorId: person.user.id, requestId: request.id, detail: { client, resources, scopes } } : { type: "oauth.consent.denied", actorId: person.user.id, requestId: request.id, detail: { client, reason: "person" } });

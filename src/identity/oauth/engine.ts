@@ -126,7 +126,11 @@ async function build(options: EngineOptions): Promise<Provider> {
     cookies: { names: { session: "session", interaction: "interaction", resume: "resume" }, keys: [vault.keyedHash("oauth-cookies", "key")], short: { signed: false, httpOnly: true, sameSite: "lax" }, long: { signed: false, httpOnly: true, sameSite: "lax" } },
     enabledJWA: { clientAuthSigningAlgValues: asymmetric as never, dPoPSigningAlgValues: ["ES256", "EdDSA", "Ed25519"] },
     expiresWithSession: async () => false,
-    extraTokenClaims: async (_ctx, token) => options.furtherClaims(token),
+    extraTokenClaims: async (ctx, token) => {
+      const { AuthorizationCode: code, DeviceCode: device, RefreshToken: refresh } = ctx.oidc.entities;
+      const { authTime, amr } = code ?? device ?? refresh ?? {};
+      return { ...options.furtherClaims(token), ...(authTime === undefined ? {} : { auth_time: authTime, amr: amr ?? [] }) };
+    },
     features: {
       devInteractions: { enabled: false },
       userinfo: { enabled: false },

@@ -55,13 +55,19 @@ export function createTokenEndpoint({ engine, tokens, records, clients, resource
       const token = await engine.findToken(id);
       const accountId = token && "accountId" in token ? token.accountId : undefined;
       const user = token && (accountId === undefined ? await clients.accountOf(token.clientId ?? "") : snapshot.users.get(accountId));
-      const scopes = (token?.scope ?? "").split(" ").filter((scope) => user?.scopes.includes(scope));
+      const extra = (token?.extra ?? {}) as { act?: Actor; gid?: string; auth_time?: number; amr?: string[] };
+      const held = (token?.scope ?? "").split(" ").filter((scope) => user?.scopes.includes(scope));
+      // A program with an account of its own signs in by its credentials; everybody else needs a second factor for `admin`.
+      const scopes = user?.kind === "service" || extra.amr?.includes("mfa") ? held : held.filter((scope) => scope !== "admin");
       if (!token || !user || user.disabled || (accountId === undefined && scopes.length === 0)) {
         await token?.destroy();
         return refusal("invalid_scope", "The client or its account holds none of the requested scopes");
       }
-      const extra = token.extra as { act?: Actor; gid?: string } | undefined;
-      const grantId = extra?.gid ?? ("grantId" in token && token.grantId !== undefined ? records.grantHash(token.grantId) : undefined);
+      if (scopes.length === 0 && held.length > 0) {
+        await token.destroy();
+        return refusal("invalid_scope", "admin needs a second factor: add one on your account page");
+      }
+      const grantId = extra.gid ?? ("grantId" in token && token.grantId !== undefined ? records.grantHash(token.grantId) : undefined);
       const issued = await tokens.issue(user, scopes, {
         audience: String(token.aud),
         clientId: token.clientId ?? "",
@@ -69,7 +75,8 @@ export function createTokenEndpoint({ engine, tokens, records, clients, resource
         grantId,
         boundTo: token.jkt,
         notAfter: token.exp,
-        act: extra?.act,
+        act: extra.act,
+        authentication: extra.auth_time === undefined ? undefined : { auth_time: extra.auth_time, amr: extra.amr ?? [] },
       });
       audit.record({ type: "oauth.token.issued", actorId: user.id, requestId: request.id, detail: { grant: form["grant_type"], client: token.clientId, resource: String(token.aud), scopes } });
       return output({ ...answer, body: { ...answer.body, access_token: issued.token, expires_in: issued.expiresIn, scope: [...scopes, ...String(answer.body?.["scope"] ?? "").split(" ").filter((scope) => scope === "openid")].join(" ") } });
