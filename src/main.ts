@@ -5,13 +5,8 @@
 import { resolve } from "node:path";
 import { openAudit, auditRoutes } from "./audit/index.ts";
 import type { Config } from "./config/index.ts";
-<<<<<<< HEAD
 import { bundleRoutes, createAllowList, createBundles, createEndpoints, createGateway, createLimitRules, createLimits, createLocalLedger, createOpenApi, createPeers, createPermission, createResults, createSharedLedger, createStdio, createStoredCredentials, createVisit, createToolGate, detectConfinement, frontLimits, limitRoutes, peerLimits, readForRegistration, stdioLimits, type Peer } from "./gateway/index.ts";
-import { createFactors, createResources, createSetup, createSigningIn, createThrottle, createTokens, createUsers, hasFactor, identityRoutes, openFederation, openKeys, openRevocations, createOAuth, resourceMetadataRoutes, type ReadSession, type Tokens } from "./identity/index.ts";
-=======
-import { bundleRoutes, createBundles, createEndpoints, createGateway, createLimitRules, createLimits, createLocalLedger, createPeers, createPermission, createResults, createSharedLedger, createStoredCredentials, createVisit, createToolGate, frontLimits, limitRoutes, peerLimits } from "./gateway/index.ts";
 import { createFactors, createResources, createSetup, createSigningIn, createStepUp, createThrottle, createTokens, createUsers, hasFactor, identityRoutes, openFederation, openKeys, openRevocations, createOAuth, resourceMetadataRoutes, type ReadSession, type Tokens } from "./identity/index.ts";
->>>>>>> 33bc92b (Ask for the second factor: one-time codes at the token endpoint, admin only with one, fresh sign-ins for what destroys)
 import { newId } from "./kernel/ids.ts";
 import type { Log } from "./kernel/log.ts";
 import { administratorScopes } from "./kernel/scopes.ts";
