@@ -29,7 +29,7 @@ const httpUrl = z.string().refine((value) => {
   return url !== null && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "" && url.search === "" && url.hash === "";
 }, "must be an http or https URL without credentials, query or fragment").transform((value) => value.replace(/\/$/, ""));
 const secret = text.transform((value) => new Secret(value));
-const totpSecret = z.string().transform((value) => value.replaceAll(/[\s-]/g, "").toUpperCase().replace(/=+$/, "")).pipe(z.string().regex(/^[A-Z2-7]{26,128}$/, "must be base32 of at least 128 bits (26 characters)")).transform((value) => new Secret(value));
+const totpSecret = z.string().transform((value) => value.replaceAll(/[\s=-]/g, "").toUpperCase()).pipe(z.string().regex(/^[A-Z2-7]{26,128}$/, "must be base32 of at least 128 bits (26 characters)")).transform((value) => new Secret(value));
 const databaseUrl = z.string().refine((value) => /^postgres(?:ql)?:$/.test(URL.parse(value)?.protocol ?? ""), "must be a postgres:// URL").transform((value) => new Secret(value));
 
 function setting<T, const S extends Setting<T>>(entry: S & Setting<T>): S {

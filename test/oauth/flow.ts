@@ -6,7 +6,7 @@ import { startWorld, type World, type WorldOptions } from "../world.ts";
 /** Signed in is who the cookie names: the sessions themselves are not what is tested here. */
 export const readSession: NonNullable<StartOptions["readSession"]> = async (cookies) => {
   const userId = /(?:^|; )person=([^;]+)/.exec(cookies ?? "")?.[1];
-  return userId === undefined ? undefined : { id: `session-of-${userId}`, userId, authenticatedAt: Date.now(), factors: ["password"], lastFactorAt: Date.now() };
+  return userId === undefined ? undefined : { id: `session-of-${userId}`, userId, authenticatedAt: Date.now(), factors: ["password", "totp"], lastFactorAt: Date.now() };
 };
 
 export const startOAuthWorld = (options: WorldOptions = {}): Promise<World> => startWorld({ readSession, ...options });
