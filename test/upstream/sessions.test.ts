@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import type { ServerPeer } from "../../src/gateway/upstream/peers.ts";
 import { startEverything, type EverythingPeer } from "../peers/everything.ts";
-import type { RecordedRequest } from "../peers/listener.ts";
+import { listen, type RecordedRequest } from "../peers/listener.ts";
 import { startMisbehaving } from "../peers/misbehaving.ts";
 import { startSseServer, startV1Server } from "../peers/v1.ts";
 import { clientOf, openUpstreams, soon, type Upstreams } from "./harness.ts";
@@ -309,5 +309,13 @@ describe("HTTP+SSE", () => {
     await server.close();
     await expect(call).rejects.toMatchObject({ reason: "broken" });
     expect(performance.now() - began).toBeLessThan(1000);
+  });
+
+  it("takes the messages of nobody to another origin, whatever the server says", async () => {
+    const elsewhere = keep(await startMisbehaving("recorder"));
+    const server = keep(await listen((_request, response) => void response.writeHead(200, { "content-type": "text/event-stream" }).write(`event: endpoint\ndata: ${elsewhere.url}\n\n`)));
+    const upstreams = keep(openUpstreams());
+    await expect(upstreams.tool(upstreams.peer(`http://127.0.0.1:${server.port}/sse`, "sse"), "add")).rejects.toMatchObject({ reason: "refused", message: expect.stringContaining("another origin") as string });
+    expect(elsewhere.requests).toEqual([]);
   });
 });

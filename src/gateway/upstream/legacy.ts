@@ -4,6 +4,7 @@
  */
 import type { Discovery, Exchange, JsonObject, Listened, Listening, Notification } from "../exchange.ts";
 import type { Log } from "../../kernel/log.ts";
+import { pauseFor } from "./backoff.ts";
 import { createDeadline, type Deadline } from "./deadline.ts";
 import { declaredFor, holderOf, type Context, type Credential, type Leg } from "./leg.ts";
 import { createLegacyListening } from "./legacy-listening.ts";
@@ -30,6 +31,9 @@ export interface LegacyOptions {
   log: Log;
   now: () => number;
 }
+
+/** Milliseconds that the stream for questions gets to open before the call goes out; some servers do not say that it is open. */
+const headStart = 150;
 
 export type Borrow = (context: Pick<Context, "caller" | "client" | "session" | "credential">, purpose: "call" | "listen", signal: AbortSignal) => Promise<Lease<LegacySession>>;
 
@@ -84,7 +88,7 @@ export function createLegacy({ open, limits, version, now }: LegacyOptions): Leg
   const mayBeAsked = ({ client }: Context) => Object.keys(client.capabilities).length > 0;
   const ask = (context: Context, exchange: Pick<Exchange, "method" | "params" | "logLevel" | "notify" | "ask">): Promise<JsonObject> =>
     withSession(context, async (session) => {
-      if (exchange.logLevel !== undefined || mayBeAsked(context)) await raced(session.hear(), context.deadline.signal);
+      if (exchange.logLevel !== undefined || mayBeAsked(context)) await Promise.race([session.hear(), pauseFor(headStart, context.deadline.signal)]);
       const { method, params, logLevel } = exchange;
       return session.request({ method, params, logLevel, deadline: context.deadline, notify: (notification) => exchange.notify(notification), ask: (questions) => exchange.ask(questions) });
     });

@@ -11,7 +11,6 @@ interface Mirrored {
   header: string;
 }
 
-const deepest = 32;
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/;
 const primitives = new Set(["string", "integer", "boolean"]);
 const known = new WeakMap<JsonObject, readonly Mirrored[] | undefined>();
@@ -25,11 +24,10 @@ function mirroredBy(schema: JsonObject): readonly Mirrored[] | undefined {
 function read(schema: JsonObject): readonly Mirrored[] | undefined {
   const found: Mirrored[] = [];
   const names = new Set<string>();
-  /** @param path undefined where no chain of `properties` leads: there the keyword must not stand. */
-  const visit = (node: unknown, path: readonly string[] | undefined, depth: number): boolean => {
-    if (Array.isArray(node)) return node.every((member) => visit(member, undefined, depth + 1));
+  /** As deep as the parser of messages lets it be. @param path undefined where no chain of `properties` leads: there the keyword must not stand. */
+  const visit = (node: unknown, path: readonly string[] | undefined): boolean => {
+    if (Array.isArray(node)) return node.every((member) => visit(member, undefined));
     if (!isObject(node)) return true;
-    if (depth > deepest) return false;
     if (Object.hasOwn(node, "x-mcp-header")) {
       const name = node["x-mcp-header"];
       if (path === undefined || path.length === 0 || typeof name !== "string" || !token.test(name) || !primitives.has(String(node["type"])) || names.has(name.toLowerCase())) return false;
@@ -37,13 +35,13 @@ function read(schema: JsonObject): readonly Mirrored[] | undefined {
       found.push({ path, header: `mcp-param-${name.toLowerCase()}` });
     }
     return Object.entries(node).every(([keyword, value]) => {
-      if (keyword === "properties" && isObject(value)) return Object.entries(value).every(([name, property]) => visit(property, path && [...path, name], depth + 1));
+      if (keyword === "properties" && isObject(value)) return Object.entries(value).every(([name, property]) => visit(property, path && [...path, name]));
       // What these hold is data, whatever it looks like.
       if (keyword === "const" || keyword === "enum" || keyword === "default" || keyword === "examples") return true;
-      return visit(value, undefined, depth + 1);
+      return visit(value, undefined);
     });
   };
-  return visit(schema, [], 0) ? found : undefined;
+  return visit(schema, []) ? found : undefined;
 }
 
 /** Whether a tool may be listed and called. */
