@@ -9,12 +9,12 @@ import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2, type 
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import chromium from "@sparticuz/chromium";
-import { chromium as playwright, type Browser, type BrowserContext } from "playwright-core";
+import { chromium as playwright, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runConformance } from "../conformance/harness.ts";
 import { startEverything, type EverythingPeer } from "../peers/everything.ts";
-import { adminName, type World } from "../world.ts";
-import { personOf, registerClient, startOAuthWorld } from "./flow.ts";
+import { startWorld, type World } from "../world.ts";
+import { registerClient } from "./flow.ts";
 import { startMetadataHost, type MetadataHost } from "./metadata-host.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sallyport-chromium-"));
@@ -25,6 +25,7 @@ let world: World;
 let upstream: EverythingPeer;
 let listener: Server;
 let redirectUri = "";
+let password = "";
 /** Resolves with the parameters that the browser brings back. */
 let arrived: (parameters: URLSearchParams) => void = () => undefined;
 
@@ -32,7 +33,7 @@ beforeAll(async () => {
   process.env["TMPDIR"] = folder;
   browser = await playwright.launch({ executablePath: await chromium.executablePath(), args: ["--no-sandbox", "--disable-gpu"], headless: true });
   host = await startMetadataHost();
-  world = await startOAuthWorld();
+  world = await startWorld();
   upstream = await startEverything();
   const created = await world.fetch("/api/v1/servers", { token: await world.admin(), json: { name: "everything", url: upstream.url } });
   expect(created.status).toBe(201);
@@ -44,7 +45,8 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", () => resolve()));
   redirectUri = `http://127.0.0.1:${(listener.address() as AddressInfo).port}/callback`;
   context = await browser.newContext();
-  await context.addCookies([{ name: "person", value: (await personOf(world, adminName)).userId, url: world.url }]);
+  ({ password } = await world.user("mate", "tools:call"));
+  await world.fetch("/api/v1/servers/everything/grants/mate", { token: await world.admin(), method: "PUT" });
 }, 60_000);
 afterAll(async () => {
   await browser?.close();
@@ -55,6 +57,15 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** The product's own sign-in page, the first time that this browser comes. */
+async function signInIfAsked(page: Page): Promise<void> {
+  if (!new URL(page.url()).pathname.startsWith("/login")) return;
+  await page.fill("input[name=username]", "mate");
+  await page.fill("input[name=password]", password);
+  await page.locator("input[name=password]").press("Enter");
+  await page.getByRole("button", { name: "Allow" }).waitFor();
+}
+
 /** A person in Chromium: reads the consent page, checks that anybody could, and allows. */
 async function consent(url: string): Promise<{ parameters: URLSearchParams; text: string }> {
   const page = await context.newPage();
@@ -62,6 +73,7 @@ async function consent(url: string): Promise<{ parameters: URLSearchParams; text
   page.on("console", (message) => complaints.push(message.text()));
   const answer = new Promise<URLSearchParams>((resolve) => (arrived = resolve));
   await page.goto(url);
+  await signInIfAsked(page);
   const { violations } = await new AxeBuilder({ page }).analyze();
   expect(violations.map(({ id }) => id)).toEqual([]);
   const text = await page.innerText("main");
@@ -142,6 +154,7 @@ describe("from nothing but the address", () => {
     const page = await context.newPage();
     const answer = new Promise<URLSearchParams>((resolve) => (arrived = resolve));
     await page.goto(memory.authorizationUrl ?? "");
+    await signInIfAsked(page);
     await page.getByRole("button", { name: "Deny" }).click();
     expect(Object.fromEntries(await answer)).toMatchObject({ error: "access_denied", iss: world.publicUrl });
     await page.close();
