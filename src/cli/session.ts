@@ -44,7 +44,7 @@ export function sessionCommands(program: Command, cli: Cli): void {
       const stored = readCredentials(environment.credentialsFile);
       removeCredentials(environment.credentialsFile);
       // Forgotten here in any case; whether the server could be told is a courtesy.
-      if (stored?.refreshToken !== undefined && stored.url === client.url) await client.form("/revoke", { token: stored.refreshToken, client_id: cliClientId }, z.unknown()).catch(() => undefined);
+      if (stored?.url === client.url) await client.form("/revoke", stored.refreshToken === undefined ? { token: stored.token } : { token: stored.refreshToken, client_id: cliClientId }, z.unknown()).catch(() => undefined);
       output.result({ ok: true }, () => ["Signed out."]);
     });
 }

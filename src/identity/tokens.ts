@@ -53,8 +53,8 @@ export interface Tokens {
    * @throws Problem 401 "Could not validate credentials" with the RFC 6750 challenge; its cause says why, for the audit trail.
    */
   verify(authorization: string | undefined, audiences: readonly string[], hints?: ChallengeHints, request?: ProvenRequest): Promise<Principal>;
-  /** The `jti` of a token of ours, whoever it is for and whether or not it still holds; undefined when it is none. Nothing may be allowed on it. */
-  idOf(token: string): Promise<string | undefined>;
+  /** What token of ours it is, whoever it is for and whether or not it still holds; undefined when it is none. Nothing may be allowed on it. */
+  identify(token: string): Promise<{ tokenId: string; clientId: string } | undefined>;
   /** How often a signature was checked: a warm call must not raise it. */
   readonly signatureChecks: number;
 }
@@ -129,6 +129,8 @@ interface Cached {
   principal: Principal;
 }
 
+/** The client of tokens that a person got without one, by password or exchange. */
+export const noClient = "sallyport";
 const longestToken = 8192;
 const leeway = 5;
 
@@ -149,7 +151,7 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, verifiers 
     return principal && { verified, user, principal };
   };
 
-  const checkOwn = async (token: string): Promise<Verified & { tokenId: string }> => {
+  const checkOwn = async (token: string): Promise<Verified & { tokenId: string; clientId: string }> => {
     signatureChecks++;
     const { payload } = await jwtVerify(
       token,
@@ -176,11 +178,11 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, verifiers 
       ...(auth_time === undefined ? {} : { authenticatedAt: auth_time * 1000 }),
       ...(amr === undefined ? {} : { factor: amr.includes("mfa") }),
     };
-    return { userId: sub, tokenId: jti, expiresAt: exp, isCurrent: () => !isRevoked(base), principal: (user) => (user.epoch === epoch ? Object.freeze({ ...base, kind: user.kind ?? "person", groups: user.groups ?? [] }) : undefined) };
+    return { userId: sub, tokenId: jti, clientId: client_id, expiresAt: exp, isCurrent: () => !isRevoked(base), principal: (user) => (user.epoch === epoch ? Object.freeze({ ...base, kind: user.kind ?? "person", groups: user.groups ?? [] }) : undefined) };
   };
 
   return {
-    async issue(user, scopes, { audience = issuer, clientId = "sallyport", notAfter = Infinity, tokenId = newId(), grantId, boundTo, act, authentication } = {}) {
+    async issue(user, scopes, { audience = issuer, clientId = noClient, notAfter = Infinity, tokenId = newId(), grantId, boundTo, act, authentication } = {}) {
       const { kid, algorithm, privateKey } = await keys.signing();
       const seconds = Math.floor(now() / 1000);
       const expiresAt = Math.min(seconds + lifetime, notAfter);
@@ -239,10 +241,10 @@ export function createTokens({ keys, snapshot, issuer, lifetime, now, verifiers 
       cache.set(key, fresh);
       return admitted(fresh, token);
     },
-    async idOf(token) {
+    async identify(token) {
       if (token.length > longestToken) return undefined;
       return checkOwn(token).then(
-        ({ tokenId }) => tokenId,
+        ({ tokenId, clientId }) => ({ tokenId, clientId }),
         () => undefined,
       );
     },

@@ -169,6 +169,14 @@ describe.each(databases)("a machine on %s", (database) => {
       expect((await call(access_token)).status).toBe(401);
     });
 
+    it("of a person's own token, got by password, needs no client", async () => {
+      const mine = await world.admin();
+      const kept = await world.admin();
+      expect((await revoke(mine, {})).status).toBe(200);
+      expect((await world.fetch("/api/v1/servers", { token: mine })).status).toBe(401);
+      expect((await world.fetch("/api/v1/servers", { token: kept })).status).toBe(200);
+    });
+
     it("by another client does nothing", async () => {
       const [client, other] = [await registerClient(world, {}), await registerClient(world, {})];
       const token = await signIn(world, await personOf(world, adminName), { clientId: client.clientId, resource, scope: "tools:call" });

@@ -71,7 +71,7 @@ export function createOAuth(options: OAuthOptions): OAuth {
   const engine = createEngine({ ...options, records, clients, vault: storage.vault, extraGrants, furtherClaims: (saved) => further.get(saved) });
   const consent = createConsent({ records, clients, resources });
   const forms = createFormTokens(storage.vault);
-  const token = createTokenEndpoint({ engine, tokens, records, clients, resources, snapshot, audit });
+  const token = createTokenEndpoint({ engine, tokens, records, clients, resources, snapshot, storage, revocations, audit });
   const sweeping = setInterval(() => void Promise.all([records.sweep(), revocations.sweep()]).catch((error: unknown) => log.error("oauth.sweep.failed", { error })), sweepInterval);
   sweeping.unref();
   return {

@@ -6,7 +6,9 @@ import type { Audit } from "../../audit/index.ts";
 import type { RequestInfo, RouteOutput } from "../../net/route.ts";
 import type { Snapshot } from "../../snapshot/index.ts";
 import type { Resources } from "../resources.ts";
-import type { Actor, Tokens } from "../tokens.ts";
+import type { Storage } from "../../storage/index.ts";
+import type { Revocations } from "../revocations.ts";
+import { noClient, type Actor, type Tokens } from "../tokens.ts";
 import { callProvider, type ProviderAnswer } from "./bridge.ts";
 import type { Clients } from "./clients.ts";
 import { routes, type Engine } from "./engine.ts";
@@ -31,16 +33,18 @@ export interface TokenEndpointOptions {
   clients: Clients;
   resources: Resources;
   snapshot: Pick<Snapshot, "users">;
+  storage: Storage;
+  revocations: Revocations;
   audit: Audit;
 }
 
-export function createTokenEndpoint({ engine, tokens, records, clients, resources, snapshot, audit }: TokenEndpointOptions): TokenEndpoint {
+export function createTokenEndpoint({ engine, tokens, records, clients, resources, snapshot, storage, revocations, audit }: TokenEndpointOptions): TokenEndpoint {
   const post = async (target: string, form: Form, { headers }: RequestInfo): Promise<ProviderAnswer> => {
     const fields = Object.entries(form).filter((entry): entry is [string, string] => entry[1] !== undefined);
     return callProvider(await engine.get(), { method: "POST", target, headers: { authorization: headers.get("authorization") ?? undefined, dpop: headers.get("dpop") ?? undefined }, body: { type: "form", text: new URLSearchParams(fields).toString() } });
   };
   /** The id that an access token of ours stands for; any other token as it is. */
-  const idOf = async (token: string): Promise<string> => ((token.match(/\./g) ?? []).length === 2 ? ((await tokens.idOf(token)) ?? token) : token);
+  const idOf = async (token: string): Promise<string> => ((token.match(/\./g) ?? []).length === 2 ? ((await tokens.identify(token))?.tokenId ?? token) : token);
   const withoutScope = (form: Form): Form => (form["scope"] === undefined || form["scope"].trim() === "" ? { ...form, scope: resources.parse(form["resource"] ?? resources.api.uri)?.scopes.join(" ") } : form);
 
   return {
@@ -82,6 +86,14 @@ export function createTokenEndpoint({ engine, tokens, records, clients, resource
       return output({ ...answer, body: { ...answer.body, access_token: issued.token, expires_in: issued.expiresIn, scope: [...scopes, ...String(answer.body?.["scope"] ?? "").split(" ").filter((scope) => scope === "openid")].join(" ") } });
     },
     async revoke(form, request) {
+      const named = form["client_id"] !== undefined || form["client_assertion"] !== undefined || request.headers.has("authorization");
+      const own = named || form["token"] === undefined ? undefined : await tokens.identify(form["token"]);
+      if (own?.clientId === noClient) {
+        // A person's own token, got without a client: who holds it may end it.
+        await storage.write((transaction, announce) => revocations.revokeIn(transaction, announce, { tokenId: own.tokenId }));
+        audit.record({ type: "oauth.token.revoked", requestId: request.id });
+        return { status: 200, text: "{}", headers: { pragma: "no-cache" } };
+      }
       const answer = await post(routes.revocation, { ...form, ...(form["token"] === undefined ? {} : { token: await idOf(form["token"]) }) }, request);
       if (answer.status === 200) audit.record({ type: "oauth.token.revoked", requestId: request.id, detail: { client: form["client_id"] } });
       return output(answer);
