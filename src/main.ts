@@ -209,6 +209,7 @@ export async function startServer({ config, profile, log = createLog({ level: co
     storage,
     audit,
     gate: createToolGate({ access, permission, pins, now }),
+    pins,
     permission,
     results,
     trust: gate,

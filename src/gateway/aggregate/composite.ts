@@ -46,8 +46,8 @@ export interface CompositeOptions {
   mostServers: number;
   /** Entries of one page of a list. */
   pageSize: number;
-  /** Hears when the visible servers of anybody may have changed; returns how to stop. */
-  onChange(listener: () => void): () => void;
+  /** Hears when the visible servers of anybody may have changed, or what one of them (by id) may show; returns how to stop. */
+  onChange(listener: (serverId?: string) => void): () => void;
   /** Legacy session → names of servers that may hold something for it. */
   sessions: Map<string, Set<string>>;
 }

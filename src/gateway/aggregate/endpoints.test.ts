@@ -55,11 +55,14 @@ function worldOf(offers: Record<string, Offer>, { deadline = 50, refresh = 1000,
     return peer;
   };
   const permission: Permission = { require: () => [], lists: () => true, through: (gate) => gate, view: () => "" };
+  const pinListeners: ((serverId: string) => void)[] = [];
+  const pins = { of: () => undefined, onChange: (listener: (serverId: string) => void) => void pinListeners.push(listener) };
   const endpoints = createEndpoints({
     snapshot,
     storage: { vault },
     audit: { record: (event) => void events.push(event) },
-    gate: createToolGate({ access: snapshot, permission, pins: { of: () => undefined, onChange: () => undefined }, now }),
+    gate: createToolGate({ access: snapshot, permission, pins, now }),
+    pins,
     permission,
     results: { mode: "off", concerns: () => false, judge: async (_context, result) => result, report: async () => undefined },
     trust,
@@ -92,6 +95,8 @@ function worldOf(offers: Record<string, Offer>, { deadline = 50, refresh = 1000,
     peerOf,
     events,
     announced,
+    /** As if somebody had decided about a definition of the server's. */
+    decide: (server: string) => pinListeners.forEach((listener) => listener(`id-${server}`)),
     add,
     target,
     exchange,
@@ -324,6 +329,20 @@ describe("an upstream that fails", () => {
       at += 60_000;
       expect(await world.ask("tools/list")).not.toHaveProperty("_meta");
     });
+  });
+});
+
+describe("a decision about a definition", () => {
+  it("counts in the list at once, and is told to who listens", async () => {
+    const world = worldOf({ alpha: { tools: () => [tool("old")], ttlMs: 60_000 }, beta: { tools: () => [], ttlMs: 60_000 } });
+    const heard: string[] = [];
+    await world.target().listen({ ...world.exchange("", undefined, "anna"), filter: { toolsListChanged: true }, notify: ({ method }) => void heard.push(method) });
+    expect(await world.names()).toEqual(["alpha__old"]);
+    world.peerOf("alpha").offer.tools = () => [tool("new")];
+    expect(await world.names()).toEqual(["alpha__old"]);
+    world.decide("alpha");
+    expect(await world.names()).toEqual(["alpha__new"]);
+    await vi.waitFor(() => expect(heard).toEqual(["notifications/tools/list_changed"]));
   });
 });
 

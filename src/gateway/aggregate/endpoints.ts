@@ -6,7 +6,7 @@ import type { Audit } from "../../audit/index.ts";
 import type { Principal } from "../../kernel/principal.ts";
 import type { BundleState, ServerState, Snapshot } from "../../snapshot/index.ts";
 import type { Storage } from "../../storage/index.ts";
-import type { Gate } from "../../trust/index.ts";
+import type { Gate, Pins } from "../../trust/index.ts";
 import { bundleShape } from "../bundles/shape.ts";
 import { statusOf } from "../bundles/status.ts";
 import type { ToolStatus } from "../bundles/schema.ts";
@@ -29,6 +29,7 @@ export interface EndpointsOptions {
   permission: Permission;
   results: Results;
   trust: Gate;
+  pins: Pick<Pins, "onChange">;
   limits: Limiter;
   /** One upstream as a target. */
   peer(server: ServerState): Peer;
@@ -62,7 +63,7 @@ export interface Endpoints {
 
 export function createEndpoints(options: EndpointsOptions): Endpoints {
   const { snapshot, storage, gate } = options;
-  const listeners = new Set<() => void>();
+  const listeners = new Set<(serverId?: string) => void>();
   let seen = new WeakMap<Principal, readonly ServerState[]>();
   snapshot.onReload(() => {
     seen = new WeakMap();
@@ -84,11 +85,16 @@ export function createEndpoints(options: EndpointsOptions): Endpoints {
     cursors: createCursors(storage.vault),
     visible,
     sessions: new Map<string, Set<string>>(),
-    onChange(listener: () => void) {
+    onChange(listener: (serverId?: string) => void) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
   };
+  // What was approved may be listed at once, and is what the server says now.
+  options.pins.onChange((serverId) => {
+    shared.catalog.expire(serverId);
+    for (const listener of listeners) listener(serverId);
+  });
   const everything = { full: createComposite(shared, everythingShape(false)), discover: createComposite(shared, everythingShape(true)) };
   const bundles = new WeakMap<BundleState, { full: Target; discover: Target }>();
   const isOpen = (bundle: BundleState | undefined, { userId }: Principal) => bundle?.enabled === true && bundle.users.has(userId);
@@ -107,7 +113,8 @@ export function createEndpoints(options: EndpointsOptions): Endpoints {
   /** Who listens to a bundle that is changed or withdrawn is told, and listens to what it has become from then on. */
   const listenUntilChanged = async (target: Target, bundle: BundleState, listening: Listening) => {
     const changed = new AbortController();
-    const stop = shared.onChange(() => {
+    const stop = shared.onChange((serverId) => {
+      if (serverId !== undefined) return;
       const now = snapshot.bundles.get(bundle.name);
       if (now === bundle && isOpen(now, listening.caller)) return;
       stop();

@@ -15,8 +15,8 @@ export interface FanIn {
   reads(server: ServerState, uri: string): Promise<boolean>;
   /** A server said that a list of its changed. */
   changed(server: ServerState, kind: ListKind): void;
-  /** Hears when the servers may be others; returns how to stop. */
-  onChange(listener: () => void): () => void;
+  /** Hears when the servers may be others, or what one of them (by id) may show; returns how to stop. */
+  onChange(listener: (serverId?: string) => void): () => void;
   /** Milliseconds to wait for servers to begin. */
   deadline: number;
 }
@@ -90,9 +90,13 @@ export async function fanIn(listening: Listening, { peer, servers, reads, change
   const forget = (name: string, controller: AbortController): void => {
     if (open.get(name) === controller) open.delete(name);
   };
-  const follow = (): void => {
+  const follow = (serverId?: string): void => {
     if (signal.aborted) return;
     const seen = new Map(servers().map((server) => [server.name, server]));
+    if (serverId !== undefined) {
+      if ([...seen.values()].some(({ id }) => id === serverId)) for (const method of Object.keys(changes)) tell(method);
+      return;
+    }
     for (const [name, controller] of open) {
       if (seen.has(name)) continue;
       controller.abort();

@@ -41,6 +41,8 @@ export interface Catalog {
   list(kind: ListKind, server: ServerState, asking: Asking): Recalled<ServerList>;
   /** The upstream said that a list of its changed. */
   changed(serverName: string, kind: ListKind): void;
+  /** Something was decided or seen of a server: all its lists are asked for again. */
+  expire(serverId: string): void;
 }
 
 interface Scoped<T> extends Said<T> {
@@ -150,6 +152,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
         if (known.value.capabilities[capabilityOf[kind]] === undefined) return { value: intern([]), ttlMs: known.value.ttlMs, isPublic: known.value.cacheScope === "public" };
         return fetchList(peer(server), kind, asker, intern);
       }),
+    expire: (serverId) => lists.expire((key) => key.startsWith(`${serverId}|`)),
     changed(serverName, kind) {
       const place = places.get(serverName);
       if (!place) return;
