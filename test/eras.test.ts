@@ -4,19 +4,19 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { eraPage, refusals, served } from "./eras.ts";
+import { eraPage, refusals } from "./eras.ts";
 import { clientKinds, connectClient, type ClientKind, type TestClient } from "./peers/clients.ts";
 import { featureNames, tryFeature, tryFeatures, type Feature, type Outcome } from "./peers/features.ts";
-import { startUpstream, type Upstream, type UpstreamKind } from "./peers/upstreams.ts";
+import { startUpstream, upstreamKinds, type Upstream, type UpstreamKind } from "./peers/upstreams.ts";
 import { startWorld, type World } from "./world.ts";
 
 const page = new URL("../docs/eras.md", import.meta.url);
 
-describe.each(served)("a server of kind %s", (kind) => {
+describe.each(upstreamKinds)("a server of kind %s", (kind) => {
   let world: World;
   let upstream: Upstream;
   beforeAll(async () => {
-    world = await startWorld({ settings: { SALLYPORT_APPROVAL: "off" } });
+    world = await startWorld({ settings: { SALLYPORT_APPROVAL: "off", SALLYPORT_STDIO_ALLOW: process.execPath } });
     upstream = await startUpstream(kind);
     const registered = await world.fetch("/api/v1/servers", { token: await world.admin(), json: { name: "peer", ...upstream.registration } });
     if (registered.status !== 201) throw new Error(await registered.text());

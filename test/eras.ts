@@ -4,9 +4,6 @@ import { clientKinds, type ClientKind } from "./peers/clients.ts";
 import { featureNames, type Feature } from "./peers/features.ts";
 import { upstreamKinds, type UpstreamKind } from "./peers/upstreams.ts";
 
-/** Kinds of servers that can be registered. */
-export const served: readonly UpstreamKind[] = upstreamKinds.filter((kind) => kind !== "stdio");
-
 export interface Refusal {
   /** Part of what the client is told. */
   error: string;
@@ -15,9 +12,16 @@ export interface Refusal {
 
 const tooOld: Refusal = { error: "elicitation", because: "Elicitation came with 2025-06-18: a client of 2024-11-05 cannot declare it, and the server is told so." };
 
+/** Without a session there is no process of one's own: each call takes one of the user's that is free. */
+const noProcess: Partial<Record<Feature, Refusal>> = {
+  cancel: { error: "the server stopped its work", because: "At a stdio server, the process of a 2026 client's cancelled call is told so and given up: a later call runs in another, which cannot say what became of it." },
+  subscribe: { error: "the update was announced", because: "At a stdio server, a 2026 client's subscription hears what its own process announces, not what a call did in another one." },
+};
+
 /** Cells that are refused, whatever else works. */
-export function refusals(client: ClientKind, _upstream: UpstreamKind): Partial<Record<Feature, Refusal>> {
-  return client === "sse-2024" ? { elicitation: tooOld } : {};
+export function refusals(client: ClientKind, upstream: UpstreamKind): Partial<Record<Feature, Refusal>> {
+  if (client === "sse-2024") return { elicitation: tooOld };
+  return client === "v2-modern" && upstream === "stdio" ? noProcess : {};
 }
 
 const clientNames: Record<ClientKind, string> = { v1: "SDK v1, 2025-11-25", "v2-legacy": "SDK v2, 2025-11-25", "v2-modern": "SDK v2, 2026-07-28", "sse-2024": "HTTP+SSE, 2024-11-05" };
@@ -58,9 +62,9 @@ export function eraPage(): string {
     const missing = Object.keys(refusals(client, upstream));
     return missing.length === 0 ? "all" : `all but ${missing.join(", ")}`;
   };
-  const cells = clientKinds.map((client) => [clientNames[client], ...served.map((upstream) => cell(client, upstream))]);
+  const cells = clientKinds.map((client) => [clientNames[client], ...upstreamKinds.map((upstream) => cell(client, upstream))]);
   const suite = Object.entries(expectedFailures).flatMap(([revision, scenarios]) => Object.entries(scenarios).map(([scenario, reason]) => [revision, `\`${scenario}\``, reason]));
-  const notes = [...new Set(clientKinds.flatMap((client) => served.flatMap((upstream) => Object.values(refusals(client, upstream)).map(({ because }) => because))))];
+  const notes = [...new Set(clientKinds.flatMap((client) => upstreamKinds.flatMap((upstream) => Object.values(refusals(client, upstream)).map(({ because }) => because))))];
   return `# Clients and servers of different eras
 
 <!-- Written by test/eras.test.ts (UPDATE_DOCS=1) from test/eras.ts, which the same test holds the product to. -->
@@ -78,7 +82,7 @@ translated: the bytes pass.
 
 Tried with every client at every server: ${featureNames.join(", ")}.
 
-${table(["Client \\ server", ...served.map((kind) => upstreamNames[kind])], cells)}
+${table(["Client \\ server", ...upstreamKinds.map((kind) => upstreamNames[kind])], cells)}
 
 ${notes.join("\n")}
 
