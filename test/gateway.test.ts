@@ -174,6 +174,22 @@ describe("with an upstream of the tests behind it", () => {
     expect(Buffer.from(second.value as Uint8Array).toString()).toContain('"result"');
   });
 
+  it("cuts a long answer within a second when its holder is disabled", async () => {
+    const holder = await world.user("holder", "tools:call");
+    const token = await world.admin();
+    await world.fetch("/api/v1/servers/probe/grants/holder", { token, method: "PUT" });
+    handler = (_request, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.write(": still here\n\n");
+    };
+    const response = await post(call(), holder.token);
+    expect(response.status).toBe(200);
+    const began = performance.now();
+    await world.fetch("/api/v1/users/holder", { token, method: "PATCH", json: { disabled: true } });
+    await expect(response.text()).rejects.toThrow();
+    expect(performance.now() - began).toBeLessThan(1000);
+  });
+
   it("ends a stream when its holder's grant is gone, and frees the upstream's", async () => {
     const listener = await world.user("listener", "tools:call");
     const token = await world.admin();

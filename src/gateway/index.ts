@@ -14,6 +14,7 @@ import { authorize, denial, type Access } from "../policy/index.ts";
 import type { ServerState, Snapshot } from "../snapshot/index.ts";
 import type { Storage } from "../storage/index.ts";
 import type { Gate } from "../trust/index.ts";
+import { cutEndedCallers } from "./ended-callers.ts";
 import { messagesPath, parseEndpoint, type Endpoint } from "./endpoints.ts";
 import type { Era, Peer, Target } from "./exchange.ts";
 import { answerFailure, failureOf } from "./failure.ts";
@@ -127,6 +128,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     return made;
   };
 
+  const watchCaller = cutEndedCallers(snapshot);
   const open = new Set<Open>();
   const watch = setInterval(() => {
     const at = performance.now();
@@ -163,6 +165,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const caller = await admitCaller(account, resource, request, info.requestId);
     const watched: Open = { since: performance.now(), response, recheck: async () => void (await admitCaller({ ...account }, resource, request, info.requestId, true)) };
     if (method === "GET") open.add(watched);
+    const unwatch = watchCaller(caller.userId, response);
     const releases: Release[] = [];
     try {
       account.server = endpoint.kind === "server" ? snapshot.servers.get(endpoint.name) : undefined;
@@ -197,6 +200,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       return await (method === "GET" ? streamable.get(call) : streamable.remove(call));
     } finally {
       open.delete(watched);
+      unwatch();
       for (const release of releases) release();
     }
   }

@@ -35,6 +35,8 @@ export function createStepUp({ audit, window, now }: { audit: Audit; window: num
   return (principal, action, request) => {
     if (principal.kind === "service") return;
     if (principal.authenticatedAt !== undefined && now() - principal.authenticatedAt <= window * 1000) return;
+    // No sign-in makes a key fresh: it is shown, not proved.
+    if (principal.keyId !== undefined) throw problem("forbidden", { detail: "This needs a fresh sign-in of a person, which a key is not" });
     audit.record({ type: "step-up.required", actorId: principal.userId, requestId: request.id, detail: { action } });
     throw problem("sign-in-needed", {
       detail: `This needs a sign-in within the last ${window} seconds`,

@@ -4,6 +4,7 @@
  */
 import { Html, html } from "../../net/html.ts";
 
+const longest = 331;
 /** By version, level M: codewords of error correction per block, and how many data codewords each block has. */
 const versions: readonly (readonly [number, readonly number[]])[] = [
   [10, [16]], [16, [28]], [26, [44]], [18, [32, 32]], [24, [43, 43]], [16, [27, 27, 27, 27]], [18, [31, 31, 31, 31]], [22, [38, 38, 39, 39]], [22, [36, 36, 36, 37, 37]], [26, [43, 43, 43, 43, 44]], [30, [50, 51, 51, 51, 51]], [22, [36, 36, 36, 36, 36, 36, 37, 37]], [22, [37, 37, 37, 37, 37, 37, 37, 37, 38]],
@@ -23,15 +24,16 @@ const masks: readonly ((row: number, column: number) => boolean)[] = [
 
 type Grid = (boolean | undefined)[][];
 
-/** @throws Error when the text is too long. */
-export function qrCode(text: string, label: string): Html {
+/** @returns undefined when the text is too long. */
+export function qrCode(text: string, label: string): Html | undefined {
+  if (Buffer.byteLength(text) > longest) return undefined;
   const modules = qrModules(text);
   const size = modules.length + 8;
   const path = modules.flatMap((line, row) => line.flatMap((dark, column) => (dark ? [`M${column + 4} ${row + 4}h1v1h-1z`] : []))).join("");
   return html`<svg class="qr" role="img" aria-label="${label}" viewBox="0 0 ${size} ${size}" width="${size * 5}" height="${size * 5}" shape-rendering="crispEdges"><rect width="${size}" height="${size}" fill="#fff"/><path fill="#000" d="${path}"/></svg>`;
 }
 
-/** Rows of modules, true for dark. */
+/** Rows of modules, true for dark. @throws Error when the text is too long. */
 export function qrModules(text: string): boolean[][] {
   const bytes = Buffer.from(text, "utf8");
   const version = versions.findIndex(([, blocks], index) => sum(blocks) * 8 >= 4 + (index < 9 ? 8 : 16) + bytes.length * 8) + 1;
