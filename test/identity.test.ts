@@ -185,21 +185,29 @@ describe("the setup link", () => {
   });
 });
 
-describe("bearer tokens that must not work", () => {
+describe.each([
+  ["the management API", "/api/v1/servers", 200],
+  // No such server: the token was accepted.
+  ["the gateway", "/servers/none/mcp", 404],
+] as const)("bearer tokens that must not work at %s", (_place, path, accepted) => {
   let world: World;
   let good = "";
   let kid = "";
   let subject = "";
+  /** The audience of the place. */
+  let place = "";
   beforeAll(async () => {
     world = await startWorld();
-    good = await world.admin();
+    const own = await world.admin();
+    good = path.startsWith("/servers") ? await world.tokenAt(path, own) : own;
+    place = path.startsWith("/servers") ? world.publicUrl + path : world.publicUrl;
     kid = decodeProtectedHeader(good).kid ?? "";
     subject = decodeJwt(good).sub ?? "";
   });
   afterAll(() => world.end());
 
   const encode = (value: unknown) => Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
-  const status = async (token: string) => (await world.fetch("/api/v1/servers", { headers: { authorization: `Bearer ${token}` } })).status;
+  const status = async (token: string) => (await world.fetch(path, { headers: { authorization: `Bearer ${token}` } })).status;
   const parts = () => good.split(".") as [string, string, string];
   const key = async (changes: Record<string, unknown>, header: Record<string, unknown> = {}) => {
     // Signed with the product's own key: only the claim in question is wrong.
@@ -213,8 +221,8 @@ describe("bearer tokens that must not work", () => {
   };
 
   it("accepts the control: the same claims, signed the same way", async () => {
-    expect(await status(good)).toBe(200);
-    expect(await status(await key({}))).toBe(200);
+    expect(await status(good)).toBe(accepted);
+    expect(await status(await key({}))).toBe(accepted);
   });
 
   const now = () => Math.floor(Date.now() / 1000);
@@ -266,10 +274,10 @@ describe("bearer tokens that must not work", () => {
     ["another audience", () => key({ aud: "https://other.example" })],
     ["no audience", () => key({ aud: undefined })],
     ["an empty list of audiences", () => key({ aud: [] })],
-    ["an audience that is a prefix", () => key({ aud: world.publicUrl.slice(0, -1) })],
-    ["an audience with a trailing slash", () => key({ aud: `${world.publicUrl}/` })],
-    ["an audience in capitals", () => key({ aud: world.publicUrl.toUpperCase() })],
-    ["an audience list with numbers", () => key({ aud: [world.publicUrl, 7] })],
+    ["an audience that is a prefix", () => key({ aud: place.slice(0, -1) })],
+    ["an audience with a trailing slash", () => key({ aud: `${place}/` })],
+    ["an audience in capitals", () => key({ aud: place.toUpperCase() })],
+    ["an audience list with numbers", () => key({ aud: [place, 7] })],
     ["an expiry in the past", () => key({ exp: now() - 60 })],
     ["an expiry as text", () => key({ exp: String(now() + 600) })],
     ["an expiry that is no number", () => key({ exp: null })],
