@@ -53,7 +53,7 @@ export interface DoorOptions {
 export async function openDoor(target: Target, { settings = {}, now = Date.now, key = randomBytes(32).toString("base64url"), eras = [], storage }: DoorOptions = {}): Promise<Door> {
   const config = readConfig({ SALLYPORT_ENCRYPTION_KEY: key, ...settings });
   const server = { id: "id-x", name: "x", url: "http://x.example/mcp", enabled: true, transport: "streamable-http", authMode: "none" } as unknown as ServerState;
-  const snapshot = { servers: new Map([["x", server]]), isGranted: () => true, onServer: () => undefined } as unknown as Snapshot;
+  const snapshot = { servers: new Map([["x", server]]), isGranted: () => true, users: new Map(), onServer: () => undefined, onReload: () => undefined } as unknown as Snapshot;
   const expelled = new Set<string>();
   const logLines: string[] = [];
   const gate: Gate = { admit: (_server, _kind, name) => ({ open: true, name }), shown: (_server, _kind, items) => items, introduces: () => true, changed: () => undefined };
