@@ -2,7 +2,7 @@
  * Passkeys (WebAuthn Level 3): discoverable, the person verified by the authenticator, so one is both factors at once. A challenge works
  * once, for minutes, in the browser that asked for it. The relying party is the public URL's host.
  */
-import { generateAuthenticationOptions, generateRegistrationOptions, verifyAuthenticationResponse, verifyRegistrationResponse, type AuthenticationResponseJSON, type RegistrationResponseJSON } from "@simplewebauthn/server";
+import type { AuthenticationResponseJSON, RegistrationResponseJSON } from "@simplewebauthn/server";
 import { parseUntrustedJson } from "../../kernel/json.ts";
 import type { Storage } from "../../storage/index.ts";
 import type { Steps } from "../steps.ts";
@@ -38,6 +38,9 @@ export function partyOf(publicUrl: string): Party | undefined {
   return /^[\d.]+$|^\[/.test(hostname) ? undefined : { id: hostname, origin };
 }
 
+/** Some 20 MB with all its certificate formats: loaded when the first passkey is asked for. */
+const webauthn = () => import("@simplewebauthn/server");
+
 export function createPasskeys({ storage, steps, publicUrl, now }: { storage: Storage; steps: Steps; publicUrl: string; now: () => number }): Passkeys {
   const { db } = storage;
   const party = partyOf(publicUrl);
@@ -53,7 +56,7 @@ export function createPasskeys({ storage, steps, publicUrl, now }: { storage: St
       return (await of(userId)).map((row) => ({ id: row.id, name: row.name, createdAt: row.created_at, lastUsedAt: row.last_used_at ?? undefined, synced: row.backed_up === 1 }));
     },
     async creationOptions(user, boundTo) {
-      const options = await generateRegistrationOptions({
+      const options = await (await webauthn()).generateRegistrationOptions({
         rpName: "Sallyport",
         rpID: party?.id ?? "",
         userID: new TextEncoder().encode(user.id),
@@ -70,7 +73,7 @@ export function createPasskeys({ storage, steps, publicUrl, now }: { storage: St
       const response = parsed<RegistrationResponseJSON>(text);
       if (!party || !response) return false;
       try {
-        const { verified, registrationInfo } = await verifyRegistrationResponse({
+        const { verified, registrationInfo } = await (await webauthn()).verifyRegistrationResponse({
           response,
           expectedChallenge: async (challenge) => (await steps.take<{ userId: string }>("challenge-new", challenge, boundTo))?.userId === user.id,
           expectedOrigin: party.origin,
@@ -90,7 +93,7 @@ export function createPasskeys({ storage, steps, publicUrl, now }: { storage: St
       }
     },
     async requestOptions(boundTo, userId) {
-      const options = await generateAuthenticationOptions({ rpID: party?.id ?? "", userVerification: "required", timeout: challengeLifetime * 1000, ...(userId === undefined ? {} : { allowCredentials: credentials(await of(userId)) }) });
+      const options = await (await webauthn()).generateAuthenticationOptions({ rpID: party?.id ?? "", userVerification: "required", timeout: challengeLifetime * 1000, ...(userId === undefined ? {} : { allowCredentials: credentials(await of(userId)) }) });
       await steps.put("challenge-in", options.challenge, boundTo, {}, challengeLifetime);
       return options;
     },
@@ -99,7 +102,7 @@ export function createPasskeys({ storage, steps, publicUrl, now }: { storage: St
       const row = party && response ? await db.selectFrom("passkeys").selectAll().where("id", "=", response.id).executeTakeFirst() : undefined;
       if (!party || !response || !row) return undefined;
       try {
-        const { verified, authenticationInfo } = await verifyAuthenticationResponse({
+        const { verified, authenticationInfo } = await (await webauthn()).verifyAuthenticationResponse({
           response,
           expectedChallenge: async (challenge) => (await steps.take("challenge-in", challenge, boundTo)) !== undefined,
           expectedOrigin: party.origin,
