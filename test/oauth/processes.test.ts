@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { createServer, type AddressInfo } from "node:net";
 import { decodeProtectedHeader } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startEverything } from "../peers/everything.ts";
 import type { World } from "../world.ts";
 import { registerClient, startOAuthWorld, tokenRequest, type RegisteredClient } from "./flow.ts";
 
@@ -30,7 +31,7 @@ describe("two processes", () => {
     const { config } = world;
     const port = await freePort();
     otherUrl = `http://127.0.0.1:${port}`;
-    other = spawn(process.execPath, ["src/main.ts", "serve"], { env: { PATH: process.env["PATH"], SALLYPORT_PORT: String(port), SALLYPORT_PUBLIC_URL: "http://localhost:8420", SALLYPORT_DATA_DIR: config.SALLYPORT_DATA_DIR, SALLYPORT_DATABASE_URL: config.SALLYPORT_DATABASE_URL?.reveal(), SALLYPORT_ENCRYPTION_KEY: config.SALLYPORT_ENCRYPTION_KEY.reveal(), SALLYPORT_LOG_LEVEL: "error" }, stdio: ["ignore", "ignore", "inherit"] });
+    other = spawn(process.execPath, ["src/main.ts", "serve"], { env: { PATH: process.env["PATH"], SALLYPORT_PORT: String(port), SALLYPORT_PUBLIC_URL: "http://localhost:8420", SALLYPORT_DATA_DIR: config.SALLYPORT_DATA_DIR, SALLYPORT_DATABASE_URL: config.SALLYPORT_DATABASE_URL?.reveal(), SALLYPORT_ENCRYPTION_KEY: config.SALLYPORT_ENCRYPTION_KEY.reveal(), SALLYPORT_LOG_LEVEL: "error", SALLYPORT_UPSTREAM_ALLOW: "127.0.0.1" }, stdio: ["ignore", "ignore", "inherit"] });
     for (let attempt = 0; attempt < 300 && !(await fetch(`${otherUrl}/healthz`).then(({ ok }) => ok, () => false)); attempt++) await new Promise((resolve) => setTimeout(resolve, 100));
   }, 60_000);
   afterAll(async () => {
@@ -59,6 +60,29 @@ describe("two processes", () => {
     expect(await there(third)).toBe(200);
     await world.fetch("/api/v1/users/robot", { token: await world.admin(), method: "PATCH", json: { disabled: true } });
     expect(await refusedWithin(third, 1000)).toBe(true);
+  }, 30_000);
+
+  it("cut what still streams at one when the other disables the account", async () => {
+    const upstream = await startEverything({ era: "modern" });
+    const { token } = await world.user("listener", "tools:call");
+    expect((await world.fetch("/api/v1/servers", { token: await world.admin(), json: { name: "streams", url: upstream.url } })).status).toBe(201);
+    await world.fetch("/api/v1/servers/streams/grants/listener", { token: await world.admin(), method: "PUT" });
+    const meta = { "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {} };
+    const listen = await fetch(`${otherUrl}/servers/streams/mcp`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${await world.tokenAt("/servers/streams/mcp", token)}`, "content-type": "application/json", accept: "application/json, text/event-stream", "mcp-protocol-version": "2026-07-28", "mcp-method": "subscriptions/listen" },
+      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "subscriptions/listen", params: { notifications: { toolsListChanged: true }, _meta: meta } }),
+    });
+    expect(listen.status).toBe(200);
+    const reader = (listen.body ?? new ReadableStream()).getReader();
+    expect(Buffer.from((await reader.read()).value as Uint8Array).toString()).toContain("acknowledged");
+    const began = performance.now();
+    await world.fetch("/api/v1/users/listener", { token: await world.admin(), method: "PATCH", json: { disabled: true } });
+    await expect((async () => {
+      while (!(await reader.read()).done);
+    })()).rejects.toThrow();
+    expect(performance.now() - began).toBeLessThan(5000);
+    await upstream.close();
   }, 30_000);
 
   it("remember a revocation over a restart", async () => {
